@@ -1,0 +1,281 @@
+//! The command line: flags as typed, lowered once into a [`Config`].
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use log::LevelFilter;
+
+use crate::config::{self, Banner, Config, LogConfig, LogFormat, Watch};
+use crate::http::{Fallback, Listing, SiteOptions};
+use crate::resource_path::{Dotfiles, ResourcePath};
+use crate::root::{OpenError, Root, SymlinkPolicy};
+use crate::validator_store::StoreOptions;
+use crate::validator_store::digest::DigestAlgorithm;
+use crate::validator_store::settle::{Settled, settle};
+
+const DEFAULT_PORT: u16 = 8080;
+
+/// A static file server whose ETags tell the truth.
+///
+/// Serves a folder with strong, content-derived entity tags that are checked against the disk on
+/// every request, complete conditional requests and ranges.
+#[derive(Debug, Parser)]
+#[command(name = "ifmatch", version, args_conflicts_with_subcommands = true)]
+#[command(after_help = "Every option can be set in the environment as well; RUST_LOG is honoured.")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print the entity tag the server would send for a file
+    Etag(EtagArgs),
+}
+
+/// What there is to do.
+pub enum Action {
+    /// Serve a folder.
+    Serve(Box<Config>),
+    /// Print the tags of files.
+    PrintTags(TagRequest),
+}
+
+/// Files whose tags are wanted.
+pub struct TagRequest {
+    files: Vec<PathBuf>,
+    algorithm: DigestAlgorithm,
+}
+
+#[derive(Debug, Args)]
+struct EtagArgs {
+    /// The hash behind the tags; the same as the server's
+    #[arg(long, value_enum, default_value_t, env = "IFMATCH_ETAG_HASH")]
+    etag_hash: EtagHash,
+    /// The files
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct ServeArgs {
+    /// The folder to serve
+    #[arg(default_value = ".", env = "IFMATCH_ROOT")]
+    root: PathBuf,
+    /// The port; 0 takes any free one [default: 8080, or PORT from the environment]
+    #[arg(short, long, env = "IFMATCH_PORT")]
+    port: Option<u16>,
+    /// An address to listen at; may be given several times
+    #[arg(
+        short,
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1",
+        value_delimiter = ',',
+        env = "IFMATCH_BIND"
+    )]
+    bind: Vec<IpAddr>,
+    /// The file that answers for its directory
+    #[arg(long, value_name = "NAME", default_value = "index.html", env = "IFMATCH_INDEX")]
+    index: String,
+    /// Answer missing pages with the root's index file (single-page applications)
+    #[arg(long, env = "IFMATCH_SPA")]
+    spa: bool,
+    /// Serve names that begin with a dot
+    #[arg(long, env = "IFMATCH_HIDDEN")]
+    hidden: bool,
+    /// Which symbolic links are followed
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t, env = "IFMATCH_FOLLOW_SYMLINKS")]
+    follow_symlinks: FollowSymlinks,
+    /// The Cache-Control field of every answer that has a file in it
+    #[arg(long, value_name = "VALUE", default_value = "no-cache", env = "IFMATCH_CACHE_CONTROL")]
+    cache_control: String,
+    /// Do not list directories without an index file
+    #[arg(long, env = "IFMATCH_NO_LISTING")]
+    no_listing: bool,
+    /// Do not listen to file events; answers stay right, the first one after a change is slower
+    #[arg(long, env = "IFMATCH_NO_WATCH")]
+    no_watch: bool,
+    /// The hash behind entity tags: blake3 where uploaders do not trust each other
+    #[arg(long, value_enum, default_value_t, env = "IFMATCH_ETAG_HASH")]
+    etag_hash: EtagHash,
+    /// Log more: -v requests, -vv decisions, -vvv everything
+    #[arg(short, long, action = clap::ArgAction::Count, env = "IFMATCH_VERBOSE")]
+    verbose: u8,
+    /// Log errors only, and start silently
+    #[arg(short, long, conflicts_with = "verbose", env = "IFMATCH_QUIET")]
+    quiet: bool,
+    /// How log lines look
+    #[arg(long, value_enum, default_value_t, env = "IFMATCH_LOG_FORMAT")]
+    log_format: LogFormatArg,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum EtagHash {
+    #[default]
+    Xxh3,
+    Blake3,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum FollowSymlinks {
+    /// None
+    Deny,
+    /// Those that stay within the folder
+    #[default]
+    Within,
+    /// All: the folder no longer confines
+    All,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum LogFormatArg {
+    #[default]
+    Text,
+    Json,
+}
+
+/// What is wrong with the command line or the environment, as a sentence.
+#[derive(Debug)]
+pub struct UsageError(String);
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for UsageError {}
+
+impl Cli {
+    /// Resolves flags and environment into what there is to do.
+    ///
+    /// # Errors
+    /// A sentence that names the flag or the variable.
+    pub fn lower(self) -> Result<Action, UsageError> {
+        match self.command {
+            Some(Command::Etag(args)) => {
+                Ok(Action::PrintTags(TagRequest { files: args.files, algorithm: args.etag_hash.into() }))
+            }
+            None => self.serve.lower().map(|config| Action::Serve(Box::new(config))),
+        }
+    }
+}
+
+impl ServeArgs {
+    fn lower(self) -> Result<Config, UsageError> {
+        let log = self.log();
+        let port = self.port.map_or_else(port_from_environment, Ok)?;
+        let cache_control = config::cache_control(&self.cache_control).ok_or_else(|| {
+            UsageError(format!("--cache-control {:?} cannot stand in a header field", self.cache_control))
+        })?;
+        if ResourcePath::ROOT.child(&self.index, Dotfiles::Served).is_none() {
+            return Err(UsageError(format!(
+                "--index {:?} is not the name of a file in a folder",
+                self.index
+            )));
+        }
+        Ok(Config {
+            root: self.root,
+            symlinks: self.follow_symlinks.into(),
+            addresses: config::addresses(&self.bind, port),
+            store: StoreOptions { algorithm: self.etag_hash.into(), memory: config::DEFAULT_MEMORY },
+            site: SiteOptions {
+                index: self.index,
+                dotfiles: if self.hidden { Dotfiles::Served } else { Dotfiles::Hidden },
+                listing: if self.no_listing { Listing::Off } else { Listing::Shown },
+                fallback: if self.spa { Fallback::SinglePage } else { Fallback::NotFound },
+                cache_control,
+            },
+            watch: if self.no_watch { Watch::Off } else { Watch::On },
+            log,
+        })
+    }
+
+    fn log(&self) -> LogConfig {
+        let level = match (self.quiet, self.verbose) {
+            (true, _) => LevelFilter::Error,
+            (false, 0) => LevelFilter::Warn,
+            (false, 1) => LevelFilter::Info,
+            (false, 2) => LevelFilter::Debug,
+            (false, _) => LevelFilter::Trace,
+        };
+        LogConfig {
+            level,
+            format: match self.log_format {
+                LogFormatArg::Text => LogFormat::Text,
+                LogFormatArg::Json => LogFormat::Json,
+            },
+            banner: if self.quiet { Banner::Silent } else { Banner::Shown },
+        }
+    }
+}
+
+impl From<EtagHash> for DigestAlgorithm {
+    fn from(hash: EtagHash) -> Self {
+        match hash {
+            EtagHash::Xxh3 => Self::Xxh3,
+            EtagHash::Blake3 => Self::Blake3,
+        }
+    }
+}
+
+impl From<FollowSymlinks> for SymlinkPolicy {
+    fn from(which: FollowSymlinks) -> Self {
+        match which {
+            FollowSymlinks::Deny => Self::Deny,
+            FollowSymlinks::Within => Self::Within,
+            FollowSymlinks::All => Self::All,
+        }
+    }
+}
+
+/// `PORT` as platforms set it; 8080 without it.
+fn port_from_environment() -> Result<u16, UsageError> {
+    match std::env::var_os("PORT") {
+        None => Ok(DEFAULT_PORT),
+        Some(value) => value.to_str().and_then(|port| port.parse().ok()).ok_or_else(|| {
+            UsageError(format!("PORT={value:?} in the environment is not a port number (0 to 65535)"))
+        }),
+    }
+}
+
+impl TagRequest {
+    /// The lines to print: the tag alone for one file, tag and name for several. Made by the same
+    /// reading as the server's.
+    ///
+    /// # Errors
+    /// A sentence that names the file.
+    pub fn lines(&self) -> Result<Vec<String>, UsageError> {
+        let tag = |file: &PathBuf| tag_of(file, self.algorithm);
+        match self.files.as_slice() {
+            [file] => Ok(vec![tag(file)?]),
+            files => files.iter().map(|file| Ok(format!("{}  {}", tag(file)?, file.display()))).collect(),
+        }
+    }
+}
+
+fn tag_of(file: &Path, algorithm: DigestAlgorithm) -> Result<String, UsageError> {
+    let failed = |why: &str| UsageError(format!("no tag for {}: {why}", file.display()));
+    let parent = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let name = file.file_name().and_then(|name| name.to_str());
+    let path = name.and_then(|name| ResourcePath::ROOT.child(name, Dotfiles::Served));
+    let path = path.ok_or_else(|| failed("no request could name this file"))?;
+    let root = Root::open(parent, SymlinkPolicy::All).map_err(|error| failed(&error.to_string()))?;
+    match settle(algorithm, |opened| root.filesystem(&path, opened), || root.open_file(&path)) {
+        Ok(Settled::Certain(reading)) => Ok(reading.digest.entity_tag().to_string()),
+        Ok(Settled::Fleeting(_) | Settled::Busy) => {
+            Err(failed("it is being written or was changed just now; try again in two seconds"))
+        }
+        Err(OpenError::Missing) => Err(failed("there is no such file")),
+        Err(OpenError::Forbidden) => Err(failed("it may not be read")),
+        Err(error) => Err(failed(&format!("it cannot be read ({error:?})"))),
+    }
+}

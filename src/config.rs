@@ -1,0 +1,81 @@
+//! The configuration once everything is resolved: no option is looked up again below this.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use actix_web::http::header::HeaderValue;
+use log::LevelFilter;
+
+use crate::http::SiteOptions;
+use crate::root::SymlinkPolicy;
+use crate::validator_store::StoreOptions;
+
+/// How the server runs.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The folder to serve.
+    pub root: PathBuf,
+    /// Which symbolic links are followed.
+    pub symlinks: SymlinkPolicy,
+    /// The addresses to listen at.
+    pub addresses: Vec<SocketAddr>,
+    /// How tags are made and how much is kept.
+    pub store: StoreOptions,
+    /// How the folder is presented.
+    pub site: SiteOptions,
+    /// Whether file events are listened to.
+    pub watch: Watch,
+    /// What is logged, and how.
+    pub log: LogConfig,
+}
+
+/// Whether file events are listened to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// Yes.
+    On,
+    /// No: every change is found when it is asked for.
+    Off,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// The least important level that is written, unless `RUST_LOG` says otherwise.
+    pub level: LevelFilter,
+    /// How lines look.
+    pub format: LogFormat,
+    /// Whether the start is announced.
+    pub banner: Banner,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Whether the start is announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Banner {
+    /// In a few lines on standard output.
+    Shown,
+    /// Not at all.
+    Silent,
+}
+
+/// How much memory bodies of small files may take.
+pub const DEFAULT_MEMORY: u64 = 256 << 20;
+
+/// The addresses of a list of interfaces and one port.
+pub fn addresses(interfaces: &[IpAddr], port: u16) -> Vec<SocketAddr> {
+    interfaces.iter().map(|ip| SocketAddr::new(*ip, port)).collect()
+}
+
+/// A `Cache-Control` value; `None` for what cannot stand in a field.
+pub fn cache_control(text: &str) -> Option<HeaderValue> {
+    HeaderValue::from_str(text).ok().filter(|value| !value.is_empty())
+}

@@ -1,0 +1,176 @@
+//! The actix edge: bytes of a request -> types, outcomes -> a response. What is decided below is
+//! turned into a status here and nowhere else.
+//!
+//! The edge makes no filesystem call and computes no digest.
+
+mod accept;
+mod body;
+mod error;
+mod fields;
+mod get;
+mod health;
+mod listing;
+mod respond;
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use actix_service::{Service, ServiceFactory};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{AppService, HttpServiceFactory, ResourceDef, ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::http::header::HeaderValue;
+use actix_web::{HttpRequest, HttpResponse};
+
+use crate::resource_path::Dotfiles;
+use crate::validator_store::ValidatorStore;
+use crate::validator_store::watch::WatchStatus;
+use error::Problem;
+use fields::Fields;
+pub use fields::renderer;
+
+/// The store with what this edge keeps beside an entry.
+pub type Store = ValidatorStore<Fields>;
+
+/// The methods that are answered, as `Allow` lists them.
+const ALLOW: &str = "GET, HEAD, OPTIONS";
+
+/// The URL prefix of the server's own resources.
+const OWN_PREFIX: &str = "/__ifmatch__";
+
+/// How a folder is presented.
+#[derive(Clone, Debug)]
+pub struct SiteOptions {
+    /// The file that answers for its directory.
+    pub index: String,
+    /// Names that begin with a dot.
+    pub dotfiles: Dotfiles,
+    /// Whether directories without an index file are listed.
+    pub listing: Listing,
+    /// What answers for a missing path.
+    pub fallback: Fallback,
+    /// The value of `Cache-Control` for every representation.
+    pub cache_control: HeaderValue,
+}
+
+/// Whether directories without an index file are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// As HTML, or as JSON for who asks for it.
+    Shown,
+    /// They are not found.
+    Off,
+}
+
+/// What answers for a missing path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fallback {
+    /// 404.
+    NotFound,
+    /// The root's index file, for paths that look like places within a single-page application.
+    SinglePage,
+}
+
+/// A folder presented over HTTP.
+pub struct Site {
+    store: Arc<Store>,
+    options: SiteOptions,
+    watch: Arc<WatchStatus>,
+    mount: String,
+}
+
+impl Site {
+    /// Presents `store`.
+    pub fn new(store: Arc<Store>, options: SiteOptions, watch: Arc<WatchStatus>) -> Self {
+        Self { store, options, watch, mount: String::new() }
+    }
+
+    /// The same site below the URL prefix `mount` (`/assets`), for an application of your own:
+    /// `App::new().service(site.mounted_at("/assets"))`.
+    pub fn mounted_at(self, mount: &str) -> SiteService {
+        let mount = mount.trim_end_matches('/').to_owned();
+        SiteService(Arc::new(Self { mount, ..self }))
+    }
+
+    /// Answers one request. The steps: the server's own resources, the method, then [`get`].
+    async fn answer(&self, request: &HttpRequest) -> HttpResponse {
+        let path = request.path().strip_prefix(self.mount.as_str()).unwrap_or_default();
+        match *request.method() {
+            Method::GET | Method::HEAD if path.starts_with(OWN_PREFIX) => self.own_resource(request, path),
+            Method::GET | Method::HEAD => get::answer(self, request, path).await,
+            Method::OPTIONS => respond::options(),
+            _ => Problem::method_not_allowed().respond(request),
+        }
+    }
+
+    fn own_resource(&self, request: &HttpRequest, path: &str) -> HttpResponse {
+        match path.strip_prefix(OWN_PREFIX) {
+            Some("/health") => health::respond(self),
+            _ => Problem::not_found(path).respond(request),
+        }
+    }
+}
+
+/// [`Site`] as an actix service: the default service of an application, or mounted at a prefix.
+#[derive(Clone)]
+pub struct SiteService(Arc<Site>);
+
+impl HttpServiceFactory for SiteService {
+    fn register(self, config: &mut AppService) {
+        let prefix = if self.0.mount.is_empty() { "/" } else { self.0.mount.as_str() };
+        let resource = ResourceDef::root_prefix(prefix.trim_end_matches('/'));
+        config.register_service(resource, None, self, None);
+    }
+}
+
+impl ServiceFactory<ServiceRequest> for SiteService {
+    type Response = ServiceResponse;
+    type Error = actix_web::Error;
+    type Config = ();
+    type Service = Self;
+    type InitError = ();
+    type Future = std::future::Ready<Result<Self, ()>>;
+
+    fn new_service(&self, (): ()) -> Self::Future {
+        std::future::ready(Ok(self.clone()))
+    }
+}
+
+impl Service<ServiceRequest> for SiteService {
+    type Response = ServiceResponse;
+    type Error = actix_web::Error;
+    type Future = std::pin::Pin<Box<dyn Future<Output = Result<ServiceResponse, actix_web::Error>>>>;
+
+    fn poll_ready(&self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let site = Arc::clone(&self.0);
+        Box::pin(async move {
+            let (request, _payload) = request.into_parts();
+            let response = site.answer(&request).await;
+            log_access(&request, &response);
+            Ok(ServiceResponse::new(request, response))
+        })
+    }
+}
+
+/// One line per request, at level info; control characters are written as escapes.
+fn log_access(request: &HttpRequest, response: &HttpResponse<BoxBody>) {
+    if log::log_enabled!(target: "ifmatch::access", log::Level::Info) {
+        let peer = request.peer_addr().map_or_else(|| "-".to_owned(), |peer| peer.ip().to_string());
+        let target = request.uri().to_string();
+        let size = match response.body().size() {
+            BodySize::Sized(bytes) => bytes,
+            BodySize::None | BodySize::Stream => 0,
+        };
+        log::info!(
+            target: "ifmatch::access",
+            "{peer} {} {} {} {size}",
+            request.method(),
+            target.escape_debug(),
+            response.status().as_u16(),
+        );
+    }
+}

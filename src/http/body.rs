@@ -1,0 +1,293 @@
+//! Bodies that are streamed from a file: never a byte under a tag it does not belong to.
+//!
+//! Each chunk is read, then the file's stamp is looked at, and only if it is the one the tag was
+//! computed under is the chunk handed on. Otherwise the body ends in an error, and the connection with
+//! it: a cache may keep a prefix (RFC 9111 3.3), so stopping only at the end would be too late.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::web::{Bytes, BytesMut};
+use rustix::io::Errno;
+use tokio::task::JoinHandle;
+
+use crate::root::{Location, OpenFile, ReadStyle, Stamp, Standing};
+use crate::semantics::range::ByteRange;
+
+/// How much is read at once: large enough to spread the cost of a check, small enough to stay in
+/// the processor's cache.
+const CHUNK: usize = 256 * 1024;
+
+/// A file that is about to be sent.
+pub(super) struct FileBody {
+    file: OpenFile,
+    location: Location,
+    style: ReadStyle,
+}
+
+/// A piece of a body.
+pub(super) enum Segment {
+    /// Bytes made for this response.
+    Text(Bytes),
+    /// Bytes of the file.
+    Range(ByteRange),
+}
+
+/// The body as actix sends it.
+pub(super) struct Stream {
+    source: Arc<FileBody>,
+    /// The stamp every chunk must be read under; its ctime moves on when the file is displaced.
+    expected: Stamp,
+    segments: VecDeque<Segment>,
+    left: u64,
+    reading: Option<JoinHandle<Result<Chunk, Errno>>>,
+}
+
+/// Why a body ended early.
+#[derive(Debug)]
+pub(super) enum BodyError {
+    /// The file changed while it was sent.
+    Changed,
+    /// It could not be read.
+    Read(Errno),
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Changed => f.write_str("the file changed while it was sent; the connection is cut"),
+            Self::Read(errno) => write!(f, "the file could not be read to its end: {errno}"),
+        }
+    }
+}
+
+impl std::error::Error for BodyError {}
+
+impl FileBody {
+    /// A body of `file`, whose stamp is the one its tag was computed under.
+    pub(super) fn new(file: OpenFile, location: Location, style: ReadStyle) -> Self {
+        Self { file, location, style }
+    }
+
+    /// All of it.
+    pub(super) fn whole(self, length: u64) -> Stream {
+        match length.checked_sub(1) {
+            Some(last) => self.part(ByteRange { first: 0, last }),
+            None => self.segments(VecDeque::new()),
+        }
+    }
+
+    /// One range of it.
+    pub(super) fn part(self, range: ByteRange) -> Stream {
+        self.segments(VecDeque::from([Segment::Range(range)]))
+    }
+
+    /// Pieces of it, and text between them.
+    pub(super) fn segments(self, segments: VecDeque<Segment>) -> Stream {
+        let left = segments.iter().map(Segment::len).sum();
+        Stream { expected: self.file.stamp(), source: Arc::new(self), segments, left, reading: None }
+    }
+}
+
+impl Segment {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Text(bytes) => bytes.len() as u64,
+            Self::Range(range) => range.len(),
+        }
+    }
+}
+
+impl Stream {
+    /// Reads at once if that needs no waiting for the disk.
+    fn read_now(&self, range: ByteRange) -> Result<Chunk, Errno> {
+        let mut chunk = Chunk::for_length(range.len());
+        let read = match self.source.style {
+            ReadStyle::InPlace => self.source.file.read_at(chunk.space(), range.first)?,
+            ReadStyle::TryCached => self.source.file.read_cached_at(chunk.space(), range.first)?,
+            ReadStyle::Pool => return Err(Errno::AGAIN),
+        };
+        Ok(chunk.filled(read))
+    }
+
+    fn read_later(&self, range: ByteRange) -> JoinHandle<Result<Chunk, Errno>> {
+        let source = Arc::clone(&self.source);
+        tokio::task::spawn_blocking(move || {
+            let mut chunk = Chunk::for_length(range.len());
+            let read = source.file.read_at(chunk.space(), range.first)?;
+            Ok(chunk.filled(read))
+        })
+    }
+
+    /// Checks what was read of `range` and hands it on.
+    fn accept(&mut self, range: ByteRange, chunk: Chunk) -> Result<Bytes, BodyError> {
+        match self.source.file.standing(&self.expected, &self.source.location) {
+            Standing::Same => {}
+            Standing::Displaced(stamp) => self.expected = stamp,
+            Standing::Changed => return Err(BodyError::Changed),
+        }
+        let read = chunk.length as u64;
+        if read == 0 {
+            return Err(BodyError::Changed);
+        }
+        match read < range.len() {
+            true => {
+                let rest = ByteRange { first: range.first + read, ..range };
+                self.segments[0] = Segment::Range(rest);
+            }
+            false => drop(self.segments.pop_front()),
+        }
+        self.left -= read;
+        Ok(Bytes::from_owner(chunk))
+    }
+
+    fn poll_range(&mut self, range: ByteRange, context: &mut Context<'_>) -> Poll<Result<Bytes, BodyError>> {
+        let chunk = match &mut self.reading {
+            Some(reading) => {
+                let done = ready!(Pin::new(reading).poll(context));
+                self.reading = None;
+                done.unwrap_or(Err(Errno::IO))
+            }
+            None => match self.read_now(range) {
+                Err(Errno::AGAIN | Errno::OPNOTSUPP) => {
+                    let reading = self.reading.insert(self.read_later(range));
+                    let done = ready!(Pin::new(reading).poll(context));
+                    self.reading = None;
+                    done.unwrap_or(Err(Errno::IO))
+                }
+                other => other,
+            },
+        };
+        let accepted = chunk.map_err(BodyError::Read).and_then(|chunk| self.accept(range, chunk));
+        if let Err(error) = &accepted {
+            log::info!("{error}");
+        }
+        Poll::Ready(accepted)
+    }
+}
+
+impl MessageBody for Stream {
+    type Error = BodyError;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.left)
+    }
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let this = self.get_mut();
+        match this.segments.front() {
+            None => Poll::Ready(None),
+            Some(&Segment::Range(range)) => this.poll_range(range, context).map(Some),
+            Some(Segment::Text(text)) => {
+                let text = text.clone();
+                this.segments.pop_front();
+                this.left -= text.len() as u64;
+                Poll::Ready(Some(Ok(text)))
+            }
+        }
+    }
+}
+
+/// A range of bytes in memory.
+pub(super) fn slice(bytes: &Bytes, range: ByteRange) -> Bytes {
+    let clamp = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
+    bytes.slice(clamp(range.first)..clamp(range.last.saturating_add(1)))
+}
+
+/// Segments of bytes in memory, as one.
+pub(super) fn gather(bytes: &Bytes, segments: VecDeque<Segment>) -> Bytes {
+    let length = segments.iter().map(Segment::len).sum::<u64>();
+    let mut gathered = BytesMut::with_capacity(usize::try_from(length).unwrap_or(0));
+    for segment in segments {
+        match segment {
+            Segment::Text(text) => gathered.extend_from_slice(&text),
+            Segment::Range(range) => gathered.extend_from_slice(&slice(bytes, range)),
+        }
+    }
+    gathered.freeze()
+}
+
+/// The boundary and the segments of a `multipart/byteranges` body (RFC 9110 14.6).
+pub(super) fn multipart(
+    ranges: &[ByteRange],
+    media_type: &str,
+    complete_length: u64,
+) -> (String, VecDeque<Segment>) {
+    let boundary = boundary();
+    let mut segments = VecDeque::with_capacity(ranges.len() * 2 + 1);
+    for ByteRange { first, last } in ranges {
+        let head = format!(
+            "\r\n--{boundary}\r\nContent-Type: {media_type}\r\n\
+             Content-Range: bytes {first}-{last}/{complete_length}\r\n\r\n"
+        );
+        segments.push_back(Segment::Text(Bytes::from(head)));
+        segments.push_back(Segment::Range(ByteRange { first: *first, last: *last }));
+    }
+    segments.push_back(Segment::Text(Bytes::from(format!("\r\n--{boundary}--\r\n"))));
+    (boundary, segments)
+}
+
+/// A boundary nobody can foresee, so that no file can contain it on purpose.
+fn boundary() -> String {
+    use std::hash::{BuildHasher, RandomState};
+    format!("{:016x}{:016x}", RandomState::new().hash_one(0), RandomState::new().hash_one(1))
+}
+
+/// A buffer from this thread's stock, given back when its bytes are sent. Fresh memory would be
+/// cleared or paged in for each chunk, which costs as much as reading it.
+struct Chunk {
+    buffer: Box<[u8]>,
+    length: usize,
+}
+
+const STOCK: usize = 8;
+
+thread_local!(static BUFFERS: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) });
+
+impl Chunk {
+    /// A chunk with room for `wanted` bytes, or for [`CHUNK`] if they are more.
+    fn for_length(wanted: u64) -> Self {
+        let length = usize::try_from(wanted).unwrap_or(CHUNK).min(CHUNK);
+        let stocked = BUFFERS.with_borrow_mut(Vec::pop);
+        Self { buffer: stocked.unwrap_or_else(|| vec![0; CHUNK].into_boxed_slice()), length }
+    }
+
+    fn space(&mut self) -> &mut [u8] {
+        &mut self.buffer[..self.length]
+    }
+
+    fn filled(mut self, length: usize) -> Self {
+        self.length = length.min(self.length);
+        self
+    }
+}
+
+impl AsRef<[u8]> for Chunk {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer[..self.length]
+    }
+}
+
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        let buffer = std::mem::take(&mut self.buffer);
+        // At the end of a thread its stock is gone first.
+        let _ = BUFFERS.try_with(|stock| {
+            let mut stock = stock.borrow_mut();
+            if stock.len() < STOCK && buffer.len() == CHUNK {
+                stock.push(buffer);
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! Header fields: those of a request, all lines of them as bytes, and those of a representation,
+//! rendered once and kept beside its entry.
+
+use std::cell::RefCell;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{
+    HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
+};
+
+use crate::resource_path::ResourcePath;
+use crate::semantics::entity_tag::EntityTagList;
+use crate::semantics::http_date::{self, HttpDate};
+use crate::semantics::preconditions::{IfRange, Preconditions};
+use crate::semantics::range::ByteRangeSet;
+use crate::semantics::validators::Validators;
+use crate::validator_store::{Patience, Render};
+
+/// The fields that describe a representation, ready to send.
+#[derive(Clone, Debug)]
+pub struct Fields {
+    /// `ETag`.
+    pub entity_tag: Option<HeaderValue>,
+    /// `Last-Modified`.
+    pub last_modified: Option<HeaderValue>,
+    /// `Content-Type`.
+    pub content_type: HeaderValue,
+    /// `Cache-Control`.
+    pub cache_control: HeaderValue,
+    /// `Vary`.
+    pub vary: Option<HeaderValue>,
+}
+
+/// Everything a request says about conditions and parts.
+pub(super) struct Conditions<'a> {
+    pub(super) preconditions: Preconditions<'a>,
+    pub(super) if_range: Option<IfRange<'a>>,
+    pub(super) range: Option<ByteRangeSet>,
+}
+
+/// Makes the fields of a file, for [`crate::validator_store::ValidatorStore::new`].
+pub fn renderer(cache_control: HeaderValue) -> Box<Render<Fields>> {
+    Box::new(move |path, validators| Fields::new(media_type(path), validators, cache_control.clone()))
+}
+
+impl Fields {
+    pub(super) fn new(
+        content_type: HeaderValue,
+        validators: &Validators,
+        cache_control: HeaderValue,
+    ) -> Self {
+        let entity_tag = validators.entity_tag.as_ref().map(ToString::to_string);
+        Self {
+            entity_tag: entity_tag.and_then(|tag| HeaderValue::from_str(&tag).ok()),
+            last_modified: validators.last_modified.and_then(date_value),
+            content_type,
+            cache_control,
+            vary: None,
+        }
+    }
+}
+
+impl<'a> Conditions<'a> {
+    /// Reads the conditional fields of a request; most have none, and that is one look at the names.
+    pub(super) fn of(request: &'a HttpRequest) -> Self {
+        let preconditions = Preconditions {
+            if_match: EntityTagList::parse(lines(request, IF_MATCH)),
+            if_none_match: EntityTagList::parse(lines(request, IF_NONE_MATCH)),
+            if_modified_since: http_date::parse_field(lines(request, IF_MODIFIED_SINCE)),
+            if_unmodified_since: http_date::parse_field(lines(request, IF_UNMODIFIED_SINCE)),
+        };
+        let mut ranges = lines(request, RANGE);
+        let range = match (ranges.next(), ranges.next()) {
+            (Some(line), None) => ByteRangeSet::parse(line),
+            _ => None,
+        };
+        Self { preconditions, if_range: IfRange::parse(lines(request, IF_RANGE)), range }
+    }
+
+    /// Whether the answer depends on a strong validator. A range that asks for everything (a player's
+    /// first request) can be answered whole.
+    pub(super) fn patience(&self) -> Patience {
+        let partial = self.range.as_ref().is_some_and(|range| !range.begins_whole());
+        let none = self.preconditions.is_empty() && self.if_range.is_none() && !partial;
+        if none { Patience::Brief } else { Patience::Full }
+    }
+}
+
+/// All lines of a field, as the bytes that came.
+fn lines(request: &HttpRequest, name: HeaderName) -> impl Iterator<Item = &[u8]> {
+    request.headers().get_all(name).map(HeaderValue::as_bytes)
+}
+
+/// The media type by the name's extension; text is UTF-8.
+fn media_type(path: &ResourcePath<'_>) -> HeaderValue {
+    let guess = mime_guess::from_path(path.name()).first_or_octet_stream();
+    let textual = guess.type_() == mime_guess::mime::TEXT;
+    let value = if textual && guess.get_param(mime_guess::mime::CHARSET).is_none() {
+        format!("{guess}; charset=utf-8")
+    } else {
+        guess.to_string()
+    };
+    HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static("application/octet-stream"))
+}
+
+/// The present time, to the second.
+pub(super) fn now() -> HttpDate {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    i64::try_from(seconds).ok().and_then(HttpDate::from_unix).unwrap_or(HttpDate::EPOCH)
+}
+
+/// A date as a field value, printed once a second and thread.
+pub(super) fn date_field(date: HttpDate) -> Option<HeaderValue> {
+    thread_local!(static LAST: RefCell<Option<(HttpDate, HeaderValue)>> = const { RefCell::new(None) });
+    LAST.with_borrow_mut(|last| match last {
+        Some((known, value)) if *known == date => Some(value.clone()),
+        _ => {
+            let value = date_value(date)?;
+            *last = Some((date, value.clone()));
+            Some(value)
+        }
+    })
+}
+
+fn date_value(date: HttpDate) -> Option<HeaderValue> {
+    HeaderValue::from_str(&date.to_string()).ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,265 @@
+//! GET and HEAD.
+
+use std::sync::Arc;
+
+use actix_web::http::Method;
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::accept::{self, preferred_form};
+use super::body::FileBody;
+use super::error::Problem;
+use super::fields::{Conditions, Fields, now};
+use super::listing::{self, Generated};
+use super::respond::{self, Content, Representation};
+use super::{Fallback, Listing, Site};
+use crate::resource_path::{Dotfiles, Form, ResourcePath, Target};
+use crate::root::{Node, OpenDirectory, OpenError, OpenFile};
+use crate::semantics::http_date::HttpDate;
+use crate::semantics::preconditions::{MethodClass, PreconditionField, Verdict};
+use crate::semantics::range::{ByteRange, Selection};
+use crate::semantics::validators::Validators;
+use crate::validator_store::{Entry, Found, Patience};
+
+/// What a request target stands for.
+enum Selected {
+    /// A file whose digest is known.
+    Entry(Arc<Entry<Fields>>),
+    /// A large file whose digest is not known (yet).
+    Unhashed(OpenFile, ResourcePath<'static>),
+    /// A listing.
+    Generated(Generated),
+    /// A directory that was asked for without its slash.
+    DirectoryWithoutSlash,
+}
+
+/// What preconditions and ranges make of a representation. No status codes here.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    NotModified,
+    Failed(PreconditionField),
+    Unsatisfiable,
+    Whole,
+    Part(ByteRange),
+    Parts(Vec<ByteRange>),
+}
+
+/// How often a file that is replaced between its `statx` and its opening is looked up again.
+const LOOKUPS: usize = 8;
+
+/// Answers GET and HEAD:
+///
+/// 1. parse the target;
+/// 2. select what it stands for, as it is now;
+/// 3. evaluate preconditions, then the range ([`decide`]);
+/// 4. open what is not in memory; if it is another file by now, begin again at 2;
+/// 5. respond.
+pub(super) async fn answer(site: &Site, request: &HttpRequest, path: &str) -> HttpResponse {
+    let target = match ResourcePath::parse(path, site.options.dotfiles) {
+        Ok(target) => target,
+        Err(error) => return Problem::bad_path(error, path).respond(request),
+    };
+    let conditions = Conditions::of(request);
+    for _ in 0..LOOKUPS {
+        let selected = match select(site, request, &target, conditions.patience()).await {
+            Ok(selected) => selected,
+            Err(OpenError::Missing) => return not_found(site, request, &target).await,
+            Err(error) => return Problem::cannot_open(error).respond(request),
+        };
+        match respond_selected(site, request, &target, &conditions, selected) {
+            Ok(Some(response)) => return response,
+            Ok(None) | Err(OpenError::Missing) => continue,
+            Err(error) => return Problem::cannot_open(error).respond(request),
+        }
+    }
+    Problem::cannot_open(OpenError::Overloaded).respond(request)
+}
+
+/// Steps 3 to 5; `None` when the file was replaced meanwhile.
+fn respond_selected(
+    site: &Site,
+    request: &HttpRequest,
+    target: &Target<'_>,
+    conditions: &Conditions<'_>,
+    selected: Selected,
+) -> Result<Option<HttpResponse>, OpenError> {
+    match selected {
+        Selected::Entry(entry) => {
+            let length = entry.stamp().size;
+            let representation =
+                Representation { validators: entry.validators(), fields: entry.rendered(), length };
+            respond_representation(request, conditions, &representation, || match entry.body() {
+                Some(body) => Ok(Some(Content::Memory(body.clone()))),
+                None => Ok(site.store.open(&entry)?.map(|file| {
+                    let style = site.store.root().filesystem(entry.path(), &file).read_style;
+                    Content::File(FileBody::new(file, entry.location().clone(), style))
+                })),
+            })
+        }
+        Selected::Unhashed(file, path) => respond_unhashed(site, request, conditions, file, &path),
+        Selected::Generated(generated) => {
+            let representation = Representation {
+                validators: &generated.validators,
+                fields: &generated.fields,
+                length: generated.body.len() as u64,
+            };
+            let content = || Ok(Some(Content::Memory(generated.body.clone())));
+            let response = respond_representation(request, conditions, &representation, content)?;
+            Ok(response.map(listing::protect))
+        }
+        Selected::DirectoryWithoutSlash => Ok(Some(respond::redirect(&site.mount, &target.path, request))),
+    }
+}
+
+/// The one place where an outcome becomes a response.
+fn respond_representation(
+    request: &HttpRequest,
+    conditions: &Conditions<'_>,
+    representation: &Representation<'_>,
+    content: impl FnOnce() -> Result<Option<Content>, OpenError>,
+) -> Result<Option<HttpResponse>, OpenError> {
+    let now = now();
+    let mut outcome =
+        decide(request.method(), conditions, representation.validators, representation.length, now);
+    match outcome {
+        Outcome::NotModified => return Ok(Some(respond::not_modified(representation, now))),
+        Outcome::Failed(field) => {
+            return Ok(Some(
+                Problem::precondition_failed(field, conditions, representation).respond(request),
+            ));
+        }
+        Outcome::Unsatisfiable => return Ok(Some(respond::unsatisfiable(representation, now, request))),
+        Outcome::Whole | Outcome::Part(_) | Outcome::Parts(_) => {}
+    }
+    let content = match *request.method() == Method::HEAD {
+        true => {
+            outcome = Outcome::Whole;
+            Some(Content::Omitted)
+        }
+        false => content()?,
+    };
+    Ok(content.map(|content| match outcome {
+        Outcome::Part(range) => respond::part(representation, content, range, now),
+        Outcome::Parts(ranges) => respond::parts(representation, content, &ranges, now),
+        _ => respond::whole(representation, content, now),
+    }))
+}
+
+/// RFC 9110 13.2.2, steps 1 to 5, then the method. Ranges are for GET only (14.2).
+fn decide(
+    method: &Method,
+    conditions: &Conditions<'_>,
+    current: &Validators,
+    length: u64,
+    now: HttpDate,
+) -> Outcome {
+    match conditions.preconditions.evaluate(MethodClass::Read, Some(current)) {
+        Verdict::NotModified => return Outcome::NotModified,
+        Verdict::Failed(field) => return Outcome::Failed(field),
+        Verdict::Perform => {}
+    }
+    let Some(range) = &conditions.range else { return Outcome::Whole };
+    let holds = conditions.if_range.as_ref().is_none_or(|if_range| if_range.holds(current, now));
+    // Without a strong tag the parts could not be put together again.
+    if *method != Method::GET || !holds || current.entity_tag.is_none() {
+        return Outcome::Whole;
+    }
+    match range.select(length) {
+        Selection::Whole => Outcome::Whole,
+        Selection::Single(range) => Outcome::Part(range),
+        Selection::Multiple(ranges) => Outcome::Parts(ranges),
+        Selection::Unsatisfiable => Outcome::Unsatisfiable,
+    }
+}
+
+/// A large file before its digest is known: nothing to compare, a weak tag, the whole of it.
+fn respond_unhashed(
+    site: &Site,
+    request: &HttpRequest,
+    conditions: &Conditions<'_>,
+    file: OpenFile,
+    path: &ResourcePath<'_>,
+) -> Result<Option<HttpResponse>, OpenError> {
+    let location = site.store.root().locate(path).ok_or(OpenError::Missing)?;
+    let style = site.store.root().filesystem(path, &file).read_style;
+    let validators = Validators { entity_tag: None, last_modified: None };
+    let mut fields = site.store.render(path, &validators);
+    fields.entity_tag = respond::weak_tag(&file.stamp());
+    let representation =
+        Representation { validators: &validators, fields: &fields, length: file.stamp().size };
+    let content = || Ok(Some(Content::File(FileBody::new(file, location, style))));
+    respond_representation(request, conditions, &representation, content)
+}
+
+/// What the target stands for now.
+async fn select(
+    site: &Site,
+    request: &HttpRequest,
+    target: &Target<'_>,
+    patience: Patience,
+) -> Result<Selected, OpenError> {
+    if target.form == Form::Plain {
+        return match find(site, &target.path, patience).await? {
+            Ok(selected) => Ok(selected),
+            Err(_directory) => Ok(Selected::DirectoryWithoutSlash),
+        };
+    }
+    if let Some(index) = target.path.child(&site.options.index, Dotfiles::Served) {
+        match find(site, &index, patience).await {
+            Ok(Ok(selected)) => return Ok(selected),
+            Ok(Err(_)) | Err(OpenError::Missing) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    match site.store.root().open_node(&target.path)? {
+        Node::Directory(directory) if site.options.listing == Listing::Shown => {
+            let form = preferred_form(request);
+            listing::generate(site, &target.path, &directory, form).map(Selected::Generated)
+        }
+        _ => Err(OpenError::Missing),
+    }
+}
+
+/// The file at `path`, or the directory that is there instead.
+async fn find(
+    site: &Site,
+    path: &ResourcePath<'_>,
+    patience: Patience,
+) -> Result<Result<Selected, OpenDirectory>, OpenError> {
+    if let Some(entry) = site.store.hit(path.as_str()) {
+        return Ok(Ok(Selected::Entry(entry)));
+    }
+    Ok(match site.store.current(path, patience).await? {
+        Found::Hashed(entry) => Ok(Selected::Entry(entry)),
+        Found::Unhashed(file) => Ok(Selected::Unhashed(file, path.clone().into_owned())),
+        Found::Directory(directory) => Err(directory),
+    })
+}
+
+/// Nothing is there: the single-page application's index, the folder's own 404 page, or a problem.
+async fn not_found(site: &Site, request: &HttpRequest, target: &Target<'_>) -> HttpResponse {
+    if site.options.fallback == Fallback::SinglePage && looks_like_a_page(request, target) {
+        let conditions = Conditions::of(request);
+        let root = Target { path: ResourcePath::ROOT, form: Form::Slash };
+        if let Ok(selected) = select(site, request, &root, conditions.patience()).await
+            && let Ok(Some(response)) = respond_selected(site, request, &root, &conditions, selected)
+        {
+            return response;
+        }
+    }
+    if let Some(page) = ResourcePath::ROOT.child("404.html", Dotfiles::Hidden)
+        && let Ok(Ok(Selected::Entry(entry))) = find(site, &page, Patience::Full).await
+        && let Some(body) = entry.body()
+    {
+        return respond::not_found_page(entry.rendered(), body.clone(), request);
+    }
+    Problem::not_found(&target.path.to_string()).respond(request)
+}
+
+/// A place within a single-page application: no file extension, or a person following a link. A
+/// missing script or image stays a 404.
+fn looks_like_a_page(request: &HttpRequest, target: &Target<'_>) -> bool {
+    !target.path.name().contains('.') || accept::names_html(request)
+}
+
+#[cfg(test)]
+mod tests;

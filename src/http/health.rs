@@ -1,0 +1,38 @@
+//! `/__ifmatch__/health`: whether the server can do its work, and what its answers rest on. It
+//! reveals no path.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use serde_json::json;
+
+use super::Site;
+use super::respond::set;
+use crate::root::lease::LeaseProbe;
+
+/// 200, or 503 while the served folder is not there.
+pub(super) fn respond(site: &Site) -> HttpResponse {
+    let root = site.store.root();
+    let ok = root.check().is_ok();
+    let filesystem = root.own_filesystem();
+    let document = json!({
+        "ok": ok,
+        "version": env!("CARGO_PKG_VERSION"),
+        "freshness": {
+            "proof": if root.lease_sample() == Some(LeaseProbe::Unavailable) { "age" } else { "lease" },
+            "timestamps": filesystem.map(|it| it.timestamps.name()),
+            "filesystem": filesystem.map(|it| it.name),
+        },
+        "watcher": {
+            "state": site.watch.state().name(),
+            "overflows": site.watch.overflows(),
+            "evictions": site.store.evictions(),
+        },
+    });
+    let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let mut response = HttpResponse::with_body(status, actix_web::body::BoxBody::new(document.to_string()));
+    set(response.headers_mut(), header::CONTENT_TYPE, "application/json");
+    set(response.headers_mut(), header::CACHE_CONTROL, "no-store");
+    set(response.headers_mut(), header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    response
+}

@@ -1,0 +1,211 @@
+//! Responses: each status with its fields. The decisions were made before.
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::ALLOW;
+use super::body::{self, FileBody};
+use super::error::Problem;
+use super::fields::{Fields, date_field, now};
+use crate::resource_path::ResourcePath;
+use crate::root::Stamp;
+use crate::semantics::http_date::HttpDate;
+use crate::semantics::range::ByteRange;
+use crate::semantics::validators::Validators;
+
+/// A selected representation, as far as a response describes it.
+pub(super) struct Representation<'a> {
+    pub(super) validators: &'a Validators,
+    pub(super) fields: &'a Fields,
+    pub(super) length: u64,
+}
+
+/// Where the bytes of a body come from.
+pub(super) enum Content {
+    Memory(Bytes),
+    File(FileBody),
+    /// HEAD: the fields of the body without the body.
+    Omitted,
+}
+
+const NOSNIFF: (HeaderName, HeaderValue) =
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+
+/// 200.
+pub(super) fn whole(representation: &Representation<'_>, content: Content, now: HttpDate) -> HttpResponse {
+    let body = match content {
+        Content::Memory(bytes) => BoxBody::new(bytes),
+        Content::File(file) => BoxBody::new(file.whole(representation.length)),
+        Content::Omitted => BoxBody::new(NoBytes(representation.length)),
+    };
+    let mut response = HttpResponse::with_body(StatusCode::OK, body);
+    describe(response.headers_mut(), representation, now);
+    response
+}
+
+/// 206 with one range.
+pub(super) fn part(
+    representation: &Representation<'_>,
+    content: Content,
+    range: ByteRange,
+    now: HttpDate,
+) -> HttpResponse {
+    let body = match content {
+        Content::Memory(bytes) => BoxBody::new(body::slice(&bytes, range)),
+        Content::File(file) => BoxBody::new(file.part(range)),
+        Content::Omitted => BoxBody::new(NoBytes(range.len())),
+    };
+    let mut response = HttpResponse::with_body(StatusCode::PARTIAL_CONTENT, body);
+    describe(response.headers_mut(), representation, now);
+    let text = format!("bytes {}-{}/{}", range.first, range.last, representation.length);
+    set(response.headers_mut(), header::CONTENT_RANGE, &text);
+    response
+}
+
+/// 206 with several ranges (RFC 9110 14.6).
+pub(super) fn parts(
+    representation: &Representation<'_>,
+    content: Content,
+    ranges: &[ByteRange],
+    now: HttpDate,
+) -> HttpResponse {
+    let media_type = representation.fields.content_type.to_str().unwrap_or("application/octet-stream");
+    let (boundary, segments) = body::multipart(ranges, media_type, representation.length);
+    let body = match content {
+        Content::Memory(bytes) => BoxBody::new(body::gather(&bytes, segments)),
+        Content::File(file) => BoxBody::new(file.segments(segments)),
+        Content::Omitted => BoxBody::new(()),
+    };
+    let mut response = HttpResponse::with_body(StatusCode::PARTIAL_CONTENT, body);
+    describe(response.headers_mut(), representation, now);
+    let text = format!("multipart/byteranges; boundary={boundary}");
+    set(response.headers_mut(), header::CONTENT_TYPE, &text);
+    response
+}
+
+/// 304 with what RFC 9110 15.4.5 asks for.
+pub(super) fn not_modified(representation: &Representation<'_>, now: HttpDate) -> HttpResponse {
+    let mut response =
+        HttpResponse::with_body(StatusCode::NOT_MODIFIED, BoxBody::new(actix_web::body::None::new()));
+    let fields = representation.fields;
+    let headers = response.headers_mut();
+    insert(headers, header::ETAG, fields.entity_tag.as_ref());
+    insert(headers, header::CACHE_CONTROL, Some(&fields.cache_control));
+    insert(headers, header::VARY, fields.vary.as_ref());
+    insert(headers, header::DATE, date_field(now).as_ref());
+    response
+}
+
+/// 416 with the length there is.
+pub(super) fn unsatisfiable(
+    representation: &Representation<'_>,
+    now: HttpDate,
+    request: &HttpRequest,
+) -> HttpResponse {
+    let mut response = Problem::range_not_satisfiable(representation.length).respond(request);
+    let headers = response.headers_mut();
+    set(headers, header::CONTENT_RANGE, &format!("bytes */{}", representation.length));
+    validators(headers, representation, now);
+    response
+}
+
+/// 301 to the path with its slash; the query is kept. The location begins with exactly one slash.
+pub(super) fn redirect(mount: &str, path: &ResourcePath<'_>, request: &HttpRequest) -> HttpResponse {
+    let mut location = format!("{mount}{}/", path.to_url_path());
+    if let Some(query) = request.uri().query() {
+        location.push('?');
+        location.push_str(query);
+    }
+    let mut response = HttpResponse::with_body(StatusCode::MOVED_PERMANENTLY, BoxBody::new(()));
+    set(response.headers_mut(), header::LOCATION, &location);
+    insert(response.headers_mut(), header::CACHE_CONTROL, Some(&HeaderValue::from_static("no-cache")));
+    response
+}
+
+/// 204 with the methods there are.
+pub(super) fn options() -> HttpResponse {
+    let mut response =
+        HttpResponse::with_body(StatusCode::NO_CONTENT, BoxBody::new(actix_web::body::None::new()));
+    insert(response.headers_mut(), header::ALLOW, Some(&HeaderValue::from_static(ALLOW)));
+    insert(response.headers_mut(), header::ACCEPT_RANGES, Some(&HeaderValue::from_static("bytes")));
+    response
+}
+
+/// 404 with the folder's own page. It describes no resource, so it has no validators.
+pub(super) fn not_found_page(fields: &Fields, page: Bytes, request: &HttpRequest) -> HttpResponse {
+    let body = match *request.method() == actix_web::http::Method::HEAD {
+        true => BoxBody::new(NoBytes(page.len() as u64)),
+        false => BoxBody::new(page),
+    };
+    let mut response = HttpResponse::with_body(StatusCode::NOT_FOUND, body);
+    let headers = response.headers_mut();
+    insert(headers, header::CONTENT_TYPE, Some(&fields.content_type));
+    insert(headers, header::CACHE_CONTROL, Some(&fields.cache_control));
+    insert(headers, header::DATE, date_field(now()).as_ref());
+    insert(headers, NOSNIFF.0, Some(&NOSNIFF.1));
+    response
+}
+
+/// `ETag` and `Last-Modified`; the date is never later than `Date` (RFC 9110 8.8.2.1).
+pub(super) fn validators(headers: &mut HeaderMap, representation: &Representation<'_>, now: HttpDate) {
+    insert(headers, header::ETAG, representation.fields.entity_tag.as_ref());
+    match representation.validators.last_modified {
+        Some(date) if date > now => insert(headers, header::LAST_MODIFIED, date_field(now).as_ref()),
+        _ => insert(headers, header::LAST_MODIFIED, representation.fields.last_modified.as_ref()),
+    }
+    insert(headers, header::DATE, date_field(now).as_ref());
+}
+
+/// A weak tag that changes with the stamp and reveals nothing of it.
+pub(super) fn weak_tag(stamp: &Stamp) -> Option<HeaderValue> {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    stamp.hash(&mut hasher);
+    HeaderValue::from_str(&format!("W/\"{:016x}\"", hasher.finish())).ok()
+}
+
+/// The fields of 200 and 206.
+fn describe(headers: &mut HeaderMap, representation: &Representation<'_>, now: HttpDate) {
+    let fields = representation.fields;
+    validators(headers, representation, now);
+    insert(headers, header::CONTENT_TYPE, Some(&fields.content_type));
+    insert(headers, header::CACHE_CONTROL, Some(&fields.cache_control));
+    insert(headers, header::VARY, fields.vary.as_ref());
+    insert(headers, header::ACCEPT_RANGES, Some(&HeaderValue::from_static("bytes")));
+    insert(headers, NOSNIFF.0, Some(&NOSNIFF.1));
+}
+
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: Option<&HeaderValue>) {
+    if let Some(value) = value {
+        headers.insert(name, value.clone());
+    }
+}
+
+/// Sets a field that was made of trusted parts; one that is no valid field value is left out.
+pub(super) fn set(headers: &mut HeaderMap, name: HeaderName, text: &str) {
+    match HeaderValue::from_str(text) {
+        Ok(value) => drop(headers.insert(name, value)),
+        Err(error) => log::error!("the field {name} could not be sent: {error}"),
+    }
+}
+
+/// A body that has a length and is not sent: the answer to HEAD.
+struct NoBytes(u64);
+
+impl MessageBody for NoBytes {
+    type Error = std::convert::Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.0)
+    }
+
+    fn poll_next(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<Bytes, Self::Error>>> {
+        std::task::Poll::Ready(None)
+    }
+}

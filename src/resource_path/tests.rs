@@ -1,0 +1,93 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn parse(target: &str) -> Result<(String, Form), PathError> {
+    ResourcePath::parse(target, Dotfiles::Hidden).map(|it| (it.path.as_str().to_owned(), it.form))
+}
+
+#[test]
+fn targets_become_relative_decoded_paths() {
+    for (target, path, form) in [
+        ("/", "", Form::Slash),
+        ("//", "", Form::Slash),
+        ("/a", "a", Form::Plain),
+        ("/a/", "a", Form::Slash),
+        ("/a/b.txt", "a/b.txt", Form::Plain),
+        ("//a///b", "a/b", Form::Plain),
+        ("/a%20b+c", "a b+c", Form::Plain),
+        ("/%C3%A4.txt", "ä.txt", Form::Plain),
+        ("/100%", "100%", Form::Plain),
+        ("/%252e%252e/x", "%2e%2e/x", Form::Plain),
+        ("/.well-known/acme", ".well-known/acme", Form::Plain),
+        ("/a..b/c...", "a..b/c...", Form::Plain),
+    ] {
+        assert_eq!(parse(target), Ok((path.to_owned(), form)), "{target}");
+    }
+}
+
+#[test]
+fn what_could_leave_the_root_or_hide_is_refused() {
+    for (target, error) in [
+        ("", PathError::NotAPath),
+        ("*", PathError::NotAPath),
+        ("a/b", PathError::NotAPath),
+        ("/..", PathError::DotSegment),
+        ("/a/../b", PathError::DotSegment),
+        ("/a/.", PathError::DotSegment),
+        ("/%2e%2e/etc/passwd", PathError::DotSegment),
+        ("/.%2e/etc", PathError::DotSegment),
+        ("/a%2Fb", PathError::EncodedSlash),
+        ("/..%2fetc", PathError::DotSegment),
+        ("/%c0%ae%c0%ae/etc", PathError::NotUtf8),
+        ("/a%00b", PathError::ControlCharacter),
+        ("/a%0d%0ab", PathError::ControlCharacter),
+        ("/.git/config", PathError::Hidden),
+        ("/a/.env", PathError::Hidden),
+        ("/%2Egit", PathError::Hidden),
+        ("/..%5cx", PathError::Hidden),
+        ("/.~ifmatch.1", PathError::Hidden),
+        ("/*", PathError::Unportable),
+        ("/c%3A", PathError::Unportable),
+    ] {
+        assert_eq!(parse(target).map(|it| it.0), Err(error), "{target}");
+    }
+}
+
+#[test]
+fn dotfiles_are_served_on_request_but_staging_names_never() {
+    let parse = |target| ResourcePath::parse(target, Dotfiles::Served).map(|it| it.path.into_owned());
+    assert!(parse("/.git/config").is_ok());
+    assert_eq!(parse("/a/.~ifmatch.1"), Err(PathError::Hidden));
+    assert_eq!(parse("/.."), Err(PathError::DotSegment));
+}
+
+#[test]
+fn a_url_path_never_names_another_host() {
+    let target = ResourcePath::parse("//evil.example//x", Dotfiles::Hidden).unwrap();
+    assert_eq!(target.path.to_url_path(), "/evil.example/x");
+    let odd = ResourcePath::ROOT.child("\\evil?#\"<a", Dotfiles::Hidden).unwrap();
+    assert_eq!(odd.to_url_path(), "/%5Cevil%3F%23%22%3Ca");
+}
+
+#[test]
+fn parents_and_names_are_taken_apart() {
+    let path = ResourcePath::parse("/a/b/c.txt", Dotfiles::Hidden).unwrap().path;
+    assert_eq!((path.parent().as_str(), path.name()), ("a/b", "c.txt"));
+    assert_eq!((ResourcePath::ROOT.parent().as_str(), ResourcePath::ROOT.name()), ("", ""));
+}
+
+proptest! {
+    #[test]
+    fn any_target_keeps_the_invariants(target in "/?([a-z./%\\\\*:~ -]|%2[eEfF]|%[0-9a-f]{2}|\\PC){0,24}") {
+        if let Ok(Target { path, .. }) = ResourcePath::parse(&target, Dotfiles::Served) {
+            prop_assert!(!path.as_str().starts_with('/') && !path.as_str().ends_with('/'));
+            for segment in path.as_str().split('/').filter(|_| !path.as_str().is_empty()) {
+                prop_assert!(!matches!(segment, "" | "." | ".."));
+                prop_assert!(!segment.chars().any(char::is_control) && !segment.starts_with(RESERVED_PREFIX));
+            }
+            let again = ResourcePath::parse(&path.to_url_path(), Dotfiles::Served).map(|it| it.path.into_owned());
+            prop_assert_eq!(again, Ok(path.into_owned()));
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The served folder, and the only maker of filesystem calls: what is there ([`Stamp`]), opening
+//! it without leaving the root, reading it, and what its filesystem can prove about changes.
+//!
+//! Root knows nothing of HTTP, of entity tags or of caching.
+
+mod filesystem;
+pub mod lease;
+mod open;
+mod stamp;
+
+pub use filesystem::{Filesystem, Locality, ReadStyle, Timestamps};
+pub use open::{DirectoryEntry, Node, OpenDirectory, OpenError, OpenFile, Standing, SymlinkPolicy};
+pub use stamp::{Stamp, Timestamp};
+
+use std::ffi::{CStr, CString};
+use std::fmt;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rustix::fs::{AtFlags, CWD};
+use rustix::io::Errno;
+
+use crate::resource_path::{Dotfiles, ResourcePath};
+use filesystem::Filesystems;
+use stamp::stat;
+
+/// The served folder.
+///
+/// It is held by path *and* by descriptor. Reads go through the descriptor, so that nothing leaves
+/// the folder; the path is looked at on every request, so that a folder put in its place (a
+/// symlinked release, a rebuilt output directory) is served from the next request on.
+#[derive(Debug)]
+pub struct Root {
+    path: PathBuf,
+    symlinks: SymlinkPolicy,
+    current: RwLock<Arc<RootDirectory>>,
+    generation: AtomicU64,
+    filesystems: Filesystems,
+}
+
+/// The directory that stood at the root's path when it was last opened.
+#[derive(Debug)]
+struct RootDirectory {
+    fd: OwnedFd,
+    identity: (u64, u64),
+}
+
+/// The absolute location of a resource, ready for a system call.
+#[derive(Clone, Debug)]
+pub struct Location(CString);
+
+/// Why a folder cannot be served.
+#[derive(Debug)]
+pub enum RootError {
+    /// Nothing is there.
+    Missing(PathBuf),
+    /// Something is there that is not a folder.
+    NotAFolder(PathBuf),
+    /// The kernel refuses `openat2`: too old, or a container profile forbids it.
+    NoOpenat2,
+    /// Anything else.
+    Io(PathBuf, std::io::Error),
+}
+
+impl fmt::Display for RootError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(path) => write!(f, "there is no folder {}; name one that exists", path.display()),
+            Self::NotAFolder(path) => {
+                write!(f, "{} is not a folder; name the folder that holds it", path.display())
+            }
+            Self::NoOpenat2 => f.write_str(
+                "the system call openat2 is refused; Linux 5.10 or later is needed, and a container \
+                 profile that allows it",
+            ),
+            Self::Io(path, error) => write!(f, "the folder {} cannot be opened: {error}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for RootError {}
+
+impl Root {
+    /// Opens the folder to serve.
+    ///
+    /// # Errors
+    /// [`RootError`], a sentence for the person who started the program.
+    pub fn open(path: &Path, symlinks: SymlinkPolicy) -> Result<Self, RootError> {
+        let path = std::path::absolute(path).map_err(|error| RootError::Io(path.to_owned(), error))?;
+        let directory = RootDirectory::open(&path).map_err(|errno| match errno {
+            Errno::NOENT => RootError::Missing(path.clone()),
+            Errno::NOTDIR => RootError::NotAFolder(path.clone()),
+            Errno::NOSYS => RootError::NoOpenat2,
+            _ => RootError::Io(path.clone(), errno.into()),
+        })?;
+        let current = RwLock::new(Arc::new(directory));
+        let generation = AtomicU64::new(0);
+        let root = Self { path, symlinks, current, generation, filesystems: Filesystems::default() };
+        match root.open_node(&ResourcePath::ROOT) {
+            Ok(_) => Ok(root),
+            Err(OpenError::Forbidden) => {
+                Err(RootError::Io(root.path, std::io::ErrorKind::PermissionDenied.into()))
+            }
+            Err(_) => Err(RootError::NoOpenat2),
+        }
+    }
+
+    /// The absolute path of the folder, as it was named at start.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The location of a resource; `None` for a name with a NUL byte, which no path has.
+    pub fn locate(&self, path: &ResourcePath<'_>) -> Option<Location> {
+        let mut bytes = self.path.as_os_str().as_bytes().to_vec();
+        bytes.push(b'/');
+        bytes.extend_from_slice(path.as_str().as_bytes());
+        CString::new(bytes).ok().map(Location)
+    }
+
+    /// The stamp of what is at `location` now: one `statx`, for the comparison with a stamp that
+    /// came from a confined open. It follows symlinks wherever they lead and proves nothing else.
+    pub fn quick_stamp(&self, location: &Location) -> Option<Stamp> {
+        stat(CWD, &location.0, self.symlinks.at_flags()).ok().map(|status| Stamp::of(&status))
+    }
+
+    /// The answer to a lease probe of the first regular file in the root folder: whether leases can
+    /// be had here depends on the filesystem, on whose files they are, and on the process's rights.
+    pub fn lease_sample(&self) -> Option<lease::LeaseProbe> {
+        const NAMES: usize = 64;
+        let Ok(Node::Directory(directory)) = self.open_node(&ResourcePath::ROOT) else { return None };
+        let names = self.first_names(&directory, NAMES).ok()?;
+        names.iter().find_map(|name| {
+            let path = ResourcePath::ROOT.child(name, Dotfiles::Served)?;
+            self.open_file(&path).ok().map(lease::probe)
+        })
+    }
+
+    /// Whether a directory is at the relative path `resource`, for what asks without a request.
+    pub fn is_directory(&self, resource: &str) -> bool {
+        stat(CWD, self.path.join(resource), self.symlinks.at_flags()).is_ok_and(|it| stamp::is_directory(&it))
+    }
+
+    /// A number that grows whenever another folder took the root's place.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// The resource path of an absolute filesystem path below the root, if it has one.
+    pub fn relative<'a>(&self, path: &'a Path) -> Option<&'a str> {
+        path.strip_prefix(&self.path).ok()?.to_str()
+    }
+
+    /// Whether the folder is there at all.
+    ///
+    /// # Errors
+    /// [`OpenError::RootGone`] when nothing, or no folder, stands at its path.
+    pub fn check(&self) -> Result<(), OpenError> {
+        self.directory().map(drop)
+    }
+
+    /// What the filesystem under `file` can prove. Probes it on first sight (microseconds; creates
+    /// an unnamed temporary file beside `path` where the folder can be written).
+    pub fn filesystem(&self, path: &ResourcePath<'_>, file: &OpenFile) -> Filesystem {
+        self.filesystems.of(file.stamp().device, file.as_fd(), || self.open_unnamed(&path.parent()).ok())
+    }
+
+    /// What the root folder's own filesystem can prove.
+    pub fn own_filesystem(&self) -> Option<Filesystem> {
+        let directory = self.directory().ok()?;
+        let probe = || self.open_unnamed(&ResourcePath::ROOT).ok();
+        Some(self.filesystems.of(directory.identity.0, directory.fd.as_fd(), probe))
+    }
+
+    /// The directory at the root's path now; opened anew when another one took its place.
+    fn directory(&self) -> Result<Arc<RootDirectory>, OpenError> {
+        let known = Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner));
+        let status = stat(CWD, self.path.as_path(), AtFlags::empty()).map_err(|_| OpenError::RootGone)?;
+        if stamp::identity(&status) == known.identity {
+            return Ok(known);
+        }
+        let fresh = Arc::new(RootDirectory::open(&self.path).map_err(|_| OpenError::RootGone)?);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&fresh);
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        log::info!("another folder took the place of {}; serving it from now on", self.path.display());
+        Ok(fresh)
+    }
+}
+
+impl RootDirectory {
+    fn open(path: &Path) -> Result<Self, Errno> {
+        use rustix::fs::{Mode, OFlags, openat};
+        let fd = openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let status = stat(&fd, c"", AtFlags::EMPTY_PATH)?;
+        Ok(Self { fd, identity: stamp::identity(&status) })
+    }
+}
+
+impl Location {
+    /// The location as a C string.
+    pub fn as_c_str(&self) -> &CStr {
+        &self.0
+    }
+}

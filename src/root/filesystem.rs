@@ -1,0 +1,157 @@
+//! What a filesystem can prove about changes: how fine its timestamps are (proved by a probe, not
+//! looked up in a table), whether other machines write to it, and how it is best read.
+
+use std::collections::HashMap;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+use rustix::fs::{AtFlags, fstatfs};
+
+use super::Stamp;
+use super::stamp::stat;
+
+/// How far timestamps tell two changes apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timestamps {
+    /// A change after a stamp was read always shows in the next stamp (Linux 6.13 and later on
+    /// ext4, xfs, btrfs, tmpfs): proved by the probe.
+    Multigrain,
+    /// Not proved. Nanoseconds are written, but within one clock tick two changes may share them;
+    /// or whole seconds only, which shows in the stamp itself.
+    Coarse,
+}
+
+/// Whether changes can be made where this kernel does not see them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Locality {
+    /// All writers pass through this kernel.
+    Local,
+    /// Network and FUSE filesystems.
+    Remote,
+}
+
+/// How bodies are best read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadStyle {
+    /// `preadv2(RWF_NOWAIT)` in place, the blocking pool when the disk must be waited for.
+    TryCached,
+    /// Memory-backed: read in place.
+    InPlace,
+    /// The filesystem cannot tell whether it would wait: always the blocking pool.
+    Pool,
+}
+
+/// What is known of one filesystem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Filesystem {
+    /// Its name, for people.
+    pub name: &'static str,
+    /// How far its timestamps tell two changes apart.
+    pub timestamps: Timestamps,
+    /// Whether other machines write to it.
+    pub locality: Locality,
+    /// How it is best read.
+    pub read_style: ReadStyle,
+}
+
+/// The filesystems met so far, by device number.
+#[derive(Debug, Default)]
+pub(super) struct Filesystems {
+    known: RwLock<HashMap<u64, Filesystem>>,
+}
+
+impl Timestamps {
+    /// The kind as one word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Multigrain => "multigrain",
+            Self::Coarse => "coarse",
+        }
+    }
+}
+
+impl Filesystem {
+    /// How old a ctime must be before a stamp can no longer hide a second change.
+    pub fn settling_time(&self, stamp: &Stamp) -> Duration {
+        let whole_seconds = stamp.changed.nanoseconds == 0 && stamp.modified.nanoseconds == 0;
+        match (self.timestamps, whole_seconds) {
+            (Timestamps::Multigrain, _) => Duration::ZERO,
+            (Timestamps::Coarse, false) => Duration::from_millis(20),
+            (Timestamps::Coarse, true) => Duration::from_millis(2100),
+        }
+    }
+}
+
+impl Filesystems {
+    /// What is known of the filesystem `device`, on which `fd` lies; probed with an unnamed file
+    /// from `unnamed` when it is new.
+    pub(super) fn of(
+        &self,
+        device: u64,
+        fd: BorrowedFd<'_>,
+        unnamed: impl FnOnce() -> Option<OwnedFd>,
+    ) -> Filesystem {
+        if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&device) {
+            return *known;
+        }
+        let magic = fstatfs(fd).map_or(0, |status| status.f_type as u64 & 0xffff_ffff);
+        let (name, locality, read_style) = describe(magic);
+        let timestamps = match locality {
+            Locality::Local if unnamed().is_some_and(|file| is_multigrain(device, &file)) => {
+                Timestamps::Multigrain
+            }
+            _ => Timestamps::Coarse,
+        };
+        let found = Filesystem { name, timestamps, locality, read_style };
+        log::debug!("filesystem {device:x}: {found:?}");
+        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(device, found);
+        found
+    }
+}
+
+/// Names and kinds by `f_type` of statfs(2).
+fn describe(magic: u64) -> (&'static str, Locality, ReadStyle) {
+    use {Locality::*, ReadStyle::*};
+    match magic {
+        0xef53 => ("ext4", Local, TryCached),
+        0x5846_5342 => ("xfs", Local, TryCached),
+        0x9123_683e => ("btrfs", Local, TryCached),
+        0xf2f5_2010 => ("f2fs", Local, TryCached),
+        0xca45_1a4e => ("bcachefs", Local, TryCached),
+        0x2fc1_2fc1 => ("zfs", Local, Pool),
+        0x0102_1994 => ("tmpfs", Local, InPlace),
+        0x8584_58f6 => ("ramfs", Local, InPlace),
+        0x794c_7630 => ("overlay", Local, Pool),
+        0x7371_7368 => ("squashfs", Local, TryCached),
+        0xe0f5_e1e2 => ("erofs", Local, TryCached),
+        0x4d44 => ("fat", Local, TryCached),
+        0x2011_bab0 => ("exfat", Local, TryCached),
+        0x6969 => ("nfs", Remote, Pool),
+        0xff53_4d42 | 0xfe53_4d42 | 0x517b => ("smb", Remote, Pool),
+        0x6573_5546 => ("fuse", Remote, Pool),
+        0x0102_1997 => ("9p", Remote, Pool),
+        0x00c3_6400 => ("ceph", Remote, Pool),
+        0x5346_414f => ("afs", Remote, Pool),
+        0x7461_636f => ("ocfs2", Remote, Pool),
+        0x0116_1970 => ("gfs2", Remote, Pool),
+        _ => ("unknown", Local, Pool),
+    }
+}
+
+/// Writes and stats in turn, as fast as can be: only where each write after a stat gets a ctime of
+/// its own can a stamp never hide a change.
+fn is_multigrain(device: u64, file: &OwnedFd) -> bool {
+    const ROUNDS: u64 = 8;
+    let mut stamps = Vec::new();
+    for round in 0..ROUNDS {
+        let written = rustix::io::pwrite(file, b"x", round % 2);
+        let Ok(status) = stat(file, c"", AtFlags::EMPTY_PATH) else { return false };
+        let stamp = Stamp::of(&status);
+        if written.is_err() || stamp.device != device || stamps.contains(&stamp.changed) {
+            return false;
+        }
+        stamps.push(stamp.changed);
+    }
+    true
+}

@@ -1,0 +1,341 @@
+//! Opening below the root: confined by the kernel (`openat2` with `RESOLVE_BENEATH`), never by
+//! comparing path strings. What the symlink policy means stands here and nowhere else.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, openat2, readlinkat};
+use rustix::io::{Errno, ReadWriteFlags};
+
+use super::stamp::{file_type, identity, stat};
+use super::{Location, Root, RootDirectory, Stamp, Timestamp};
+use crate::resource_path::ResourcePath;
+
+/// Which symbolic links are followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SymlinkPolicy {
+    /// None.
+    Deny,
+    /// Those that stay within the root, relative or absolute.
+    #[default]
+    Within,
+    /// All of them; the root no longer confines.
+    All,
+}
+
+/// What a path names.
+#[derive(Debug)]
+pub enum Node {
+    /// A regular file, open for reading.
+    File(OpenFile),
+    /// A directory, open for listing.
+    Directory(OpenDirectory),
+}
+
+/// A regular file, open for reading, with its stamp at the time of opening.
+#[derive(Debug)]
+pub struct OpenFile {
+    fd: OwnedFd,
+    stamp: Stamp,
+}
+
+/// A directory, open for listing.
+#[derive(Debug)]
+pub struct OpenDirectory {
+    fd: OwnedFd,
+}
+
+/// One name in a directory.
+#[derive(Debug, PartialEq, Eq)]
+pub struct DirectoryEntry {
+    /// The name; names that are not UTF-8 are left out, since no request can spell them.
+    pub name: String,
+    /// Whether a request would find a directory there (links are followed as the policy says).
+    pub is_directory: bool,
+    /// Bytes; of a directory: 0.
+    pub size: u64,
+    /// mtime.
+    pub modified: Timestamp,
+}
+
+/// How an open file stands to the stamp it was opened under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing changed.
+    Same,
+    /// The file was replaced or unlinked; the bytes of the open one are what they were.
+    Displaced(Stamp),
+    /// The bytes may have changed.
+    Changed,
+}
+
+/// Why nothing could be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenError {
+    /// Nothing there, or nothing that is served: a link out of the root, a FIFO, a device.
+    Missing,
+    /// The server's user may not read it.
+    Forbidden,
+    /// The root folder itself has gone.
+    RootGone,
+    /// The machine is short of descriptors or memory, or renames kept getting in the way.
+    Overloaded,
+    /// Any other failure.
+    Io(Errno),
+}
+
+impl From<Errno> for OpenError {
+    fn from(errno: Errno) -> Self {
+        match errno {
+            Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NAMETOOLONG => Self::Missing,
+            Errno::XDEV | Errno::NXIO | Errno::NODEV | Errno::ISDIR => Self::Missing,
+            Errno::ACCESS | Errno::PERM => Self::Forbidden,
+            Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN => Self::Overloaded,
+            other => Self::Io(other),
+        }
+    }
+}
+
+impl SymlinkPolicy {
+    /// How `statx` treats a link in the last place.
+    pub(super) fn at_flags(self) -> AtFlags {
+        match self {
+            Self::Deny => AtFlags::SYMLINK_NOFOLLOW,
+            Self::Within | Self::All => AtFlags::empty(),
+        }
+    }
+
+    fn resolve_flags(self) -> ResolveFlags {
+        match self {
+            Self::Deny => ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS,
+            Self::Within => ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS,
+            Self::All => ResolveFlags::NO_MAGICLINKS,
+        }
+    }
+
+    /// How long a confined open speaks for later hits on the same stamp. A plain `statx` does not
+    /// see that a *parent* folder was moved away and a link put in its place, since the file's own
+    /// stamp stays the same; so the confined walk is repeated after this time.
+    fn confined_for(self) -> Duration {
+        match self {
+            Self::Deny => Duration::ZERO,
+            Self::Within => Duration::from_secs(1),
+            Self::All => Duration::MAX,
+        }
+    }
+}
+
+impl Root {
+    /// Opens what `path` names, within the symlink policy. A file is never a FIFO or a device, and
+    /// those are not opened even for a moment.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open_node(&self, path: &ResourcePath<'_>) -> Result<Node, OpenError> {
+        let root = self.directory()?;
+        match file_type(&stat(&root.fd, at(path), self.symlinks.at_flags())?) {
+            FileType::RegularFile => {
+                let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+                OpenFile::new(self.open_confined(&root, path, flags)?).map(Node::File)
+            }
+            FileType::Directory => {
+                let fd = self.open_confined(&root, path, OFlags::RDONLY | OFlags::DIRECTORY)?;
+                Ok(Node::Directory(OpenDirectory { fd }))
+            }
+            _ => Err(OpenError::Missing),
+        }
+    }
+
+    /// Opens the file at `path`.
+    ///
+    /// # Errors
+    /// [`OpenError`]; a directory counts as missing.
+    pub fn open_file(&self, path: &ResourcePath<'_>) -> Result<OpenFile, OpenError> {
+        match self.open_node(path)? {
+            Node::File(file) => Ok(file),
+            Node::Directory(_) => Err(OpenError::Missing),
+        }
+    }
+
+    /// How long after a confined open the quick stamp alone may decide.
+    pub fn confined_for(&self) -> Duration {
+        self.symlinks.confined_for()
+    }
+
+    /// Walks to `path` once more within the policy and gives the stamp found there.
+    pub fn confined_stamp(&self, path: &ResourcePath<'_>) -> Option<Stamp> {
+        let root = self.directory().ok()?;
+        let fd = self.open_confined(&root, path, OFlags::PATH).ok()?;
+        stat(fd, c"", AtFlags::EMPTY_PATH).ok().map(|status| Stamp::of(&status))
+    }
+
+    /// The entries of a directory, in no order.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the directory cannot be read.
+    pub fn read_directory(&self, directory: &OpenDirectory) -> Result<Vec<DirectoryEntry>, OpenError> {
+        let names = self.first_names(directory, usize::MAX)?;
+        Ok(names.iter().filter_map(|name| self.directory_entry(&directory.fd, name)).collect())
+    }
+
+    /// The first names in a directory, at most `limit`.
+    pub(super) fn first_names(
+        &self,
+        directory: &OpenDirectory,
+        limit: usize,
+    ) -> Result<Vec<String>, OpenError> {
+        let mut names = Vec::new();
+        for entry in Dir::read_from(&directory.fd)?.take(limit.saturating_add(2)) {
+            match entry?.file_name().to_str() {
+                Ok("." | "..") | Err(_) => {}
+                Ok(name) => names.push(name.to_owned()),
+            }
+        }
+        Ok(names)
+    }
+
+    fn directory_entry(&self, directory: &OwnedFd, name: &str) -> Option<DirectoryEntry> {
+        let status = stat(directory, name, self.symlinks.at_flags()).ok()?;
+        let is_directory = match file_type(&status) {
+            FileType::Directory => true,
+            FileType::RegularFile => false,
+            _ => return None,
+        };
+        let stamp = Stamp::of(&status);
+        let size = if is_directory { 0 } else { stamp.size };
+        Some(DirectoryEntry { name: name.to_owned(), is_directory, size, modified: stamp.modified })
+    }
+
+    /// An unnamed file in a directory, for probing its filesystem.
+    pub(super) fn open_unnamed(&self, directory: &ResourcePath<'_>) -> Result<OwnedFd, OpenError> {
+        let root = self.directory()?;
+        self.open_confined(&root, directory, OFlags::TMPFILE | OFlags::RDWR)
+    }
+
+    fn open_confined(
+        &self,
+        root: &RootDirectory,
+        path: &ResourcePath<'_>,
+        flags: OFlags,
+    ) -> Result<OwnedFd, OpenError> {
+        match open_beneath(&root.fd, at(path), flags, self.symlinks.resolve_flags()) {
+            Err(Errno::XDEV) if self.symlinks == SymlinkPolicy::Within => {
+                self.open_through_absolute_link(root, path, flags)
+            }
+            other => Ok(other?),
+        }
+    }
+
+    /// `RESOLVE_BENEATH` refuses every absolute link, also one that leads back into the root. Where
+    /// it leads is read from the kernel; what is opened then is that place, confined and without
+    /// following any further link.
+    fn open_through_absolute_link(
+        &self,
+        root: &RootDirectory,
+        path: &ResourcePath<'_>,
+        flags: OFlags,
+    ) -> Result<OwnedFd, OpenError> {
+        let found = open_beneath(&root.fd, at(path), OFlags::PATH, ResolveFlags::NO_MAGICLINKS)?;
+        let (target, base) = (descriptor_path(found.as_fd())?, descriptor_path(root.fd.as_fd())?);
+        let relative = target.strip_prefix(&base).map_err(|_| OpenError::Missing)?;
+        let inside =
+            if relative.as_os_str().is_empty() { c".".to_bytes() } else { relative.as_os_str().as_bytes() };
+        Ok(open_beneath(&root.fd, inside, flags, SymlinkPolicy::Deny.resolve_flags())?)
+    }
+}
+
+impl OpenFile {
+    fn new(fd: OwnedFd) -> Result<Self, OpenError> {
+        let status = stat(&fd, c"", AtFlags::EMPTY_PATH)?;
+        if file_type(&status) != FileType::RegularFile {
+            return Err(OpenError::Missing);
+        }
+        Ok(Self { stamp: Stamp::of(&status), fd })
+    }
+
+    /// The stamp at the time of opening.
+    pub fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
+    /// The stamp now.
+    ///
+    /// # Errors
+    /// [`OpenError::Io`] when the filesystem fails.
+    pub fn stamp_now(&self) -> Result<Stamp, OpenError> {
+        Ok(Stamp::of(&stat(&self.fd, c"", AtFlags::EMPTY_PATH)?))
+    }
+
+    /// How the open file stands to `expected`, the stamp its bytes were vouched for under. A ctime
+    /// that moved alone is harmless where the file lost its name, or its name to another file.
+    pub fn standing(&self, expected: &Stamp, location: &Location) -> Standing {
+        let Ok(status) = stat(&self.fd, c"", AtFlags::EMPTY_PATH) else { return Standing::Changed };
+        let now = Stamp::of(&status);
+        if now == *expected {
+            return Standing::Same;
+        }
+        let displaced = || {
+            let named = stat(rustix::fs::CWD, location.as_c_str(), AtFlags::empty());
+            status.stx_nlink == 0 || named.map_or(true, |named| identity(&named) != identity(&status))
+        };
+        if now.same_content_times(expected) && displaced() {
+            Standing::Displaced(now)
+        } else {
+            Standing::Changed
+        }
+    }
+
+    /// Reads at `offset`; may read less than asked for.
+    ///
+    /// # Errors
+    /// Any error of `pread`.
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
+        rustix::io::retry_on_intr(|| rustix::io::pread(&self.fd, &mut *buffer, offset))
+    }
+
+    /// Reads at `offset` only what is in memory already.
+    ///
+    /// # Errors
+    /// [`Errno::AGAIN`] when the disk would have to be waited for, [`Errno::OPNOTSUPP`] where the
+    /// filesystem cannot tell.
+    pub fn read_cached_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
+        let mut buffers = [std::io::IoSliceMut::new(buffer)];
+        rustix::io::preadv2(&self.fd, &mut buffers, offset, ReadWriteFlags::NOWAIT)
+    }
+}
+
+impl AsFd for OpenFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// `openat2`; a rename elsewhere in the tree can make the kernel give up with EAGAIN, so it is
+/// asked a few times.
+fn open_beneath(root: &OwnedFd, path: &[u8], flags: OFlags, resolve: ResolveFlags) -> Result<OwnedFd, Errno> {
+    let mode = if flags.contains(OFlags::TMPFILE) { Mode::RUSR | Mode::WUSR } else { Mode::empty() };
+    let mut tries = 4;
+    loop {
+        match openat2(root, path, flags | OFlags::CLOEXEC, mode, resolve) {
+            Err(Errno::AGAIN | Errno::INTR) if tries > 1 => tries -= 1,
+            other => return other,
+        }
+    }
+}
+
+fn descriptor_path(fd: BorrowedFd<'_>) -> Result<PathBuf, Errno> {
+    use std::os::fd::AsRawFd;
+    let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    let target = readlinkat(rustix::fs::CWD, link.as_str(), Vec::new())?;
+    Ok(PathBuf::from(std::ffi::OsString::from_vec(target.into_bytes())))
+}
+
+/// The path as `openat2` wants it: the root itself is `.`.
+fn at<'a>(path: &'a ResourcePath<'_>) -> &'a [u8] {
+    if path.as_str().is_empty() { b"." } else { path.as_str().as_bytes() }
+}
+
+#[cfg(test)]
+mod tests;

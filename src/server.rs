@@ -1,0 +1,201 @@
+//! Putting the parts together: listeners, workers, the announcement at start.
+
+use std::fmt;
+use std::io::{self, Write as _};
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_http::{HttpService, KeepAlive};
+use actix_server::Server;
+use actix_service::map_config;
+use actix_web::App;
+use actix_web::dev::AppConfig;
+
+use crate::config::{Banner, Config, Watch};
+use crate::http::{self, Site, SiteService, Store};
+use crate::root::lease::LeaseProbe;
+use crate::root::{Root, RootError, SymlinkPolicy};
+use crate::validator_store::ValidatorStore;
+use crate::validator_store::watch::{self, WatchStatus};
+
+/// A request's head must be complete within this time.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long an answer that came before the end of the request's body is given to reach the client.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// How long a connection may idle between requests.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// How long running answers are given after a signal to stop.
+const DRAIN_SECONDS: u64 = 30;
+
+/// How long the announcement waits for the watcher; a small tree is done in less.
+const WATCH_START: Duration = Duration::from_millis(20);
+
+/// Threads that may wait for the disk.
+const BLOCKING_THREADS: usize = 64;
+
+/// Why the server did not start or did not go on.
+#[derive(Debug)]
+pub enum ServerError {
+    /// The folder cannot be served.
+    Root(RootError),
+    /// An address cannot be listened at.
+    Listen(SocketAddr, io::Error),
+    /// Anything else.
+    Io(io::Error),
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root(error) => error.fmt(f),
+            Self::Listen(address, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
+                f,
+                "port {} on {} is taken; choose another with --port, or --port 0 for any free one",
+                address.port(),
+                address.ip()
+            ),
+            Self::Listen(address, error) if error.kind() == io::ErrorKind::PermissionDenied => write!(
+                f,
+                "port {} on {} may not be used by this user; choose one above 1023 with --port",
+                address.port(),
+                address.ip()
+            ),
+            Self::Listen(address, error) if error.kind() == io::ErrorKind::AddrNotAvailable => write!(
+                f,
+                "{} is not an address of this machine; name one that is with --bind, or 0.0.0.0 for all",
+                address.ip()
+            ),
+            Self::Listen(address, error) => write!(f, "cannot listen at {address}: {error}"),
+            Self::Io(error) => write!(f, "the server stopped: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ServerError {}
+
+/// Serves until a signal to stop. Makes its own runtime.
+///
+/// # Errors
+/// [`ServerError`], a sentence for the person who started the program.
+pub fn run(config: &Config) -> Result<(), ServerError> {
+    let root = Root::open(&config.root, config.symlinks).map_err(ServerError::Root)?;
+    let listeners = listen(&config.addresses)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()
+        .map_err(ServerError::Io)?;
+    let system = actix_web::rt::System::with_tokio_rt(|| runtime);
+    system.block_on(serve(config, root, listeners))
+}
+
+async fn serve(config: &Config, root: Root, listeners: Vec<TcpListener>) -> Result<(), ServerError> {
+    let store = ValidatorStore::new(root, config.store, http::renderer(config.site.cache_control.clone()));
+    let watch = match config.watch {
+        Watch::On => watch::start(Arc::clone(&store)),
+        Watch::Off => Arc::new(WatchStatus::default()),
+    };
+    watch.wait_for_start(WATCH_START).await;
+    let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>();
+    let addresses = addresses.map_err(ServerError::Io)?;
+    if config.log.banner == Banner::Shown {
+        announce(config, &store, &watch, &addresses).map_err(ServerError::Io)?;
+    }
+    let site = Site::new(store, config.site.clone(), watch).mounted_at("");
+    start(site, listeners)?.await.map_err(ServerError::Io)
+}
+
+fn start(site: SiteService, listeners: Vec<TcpListener>) -> Result<Server, ServerError> {
+    let mut builder = Server::build().shutdown_timeout(DRAIN_SECONDS);
+    let stopping = builder.graceful_shutdown_signal();
+    for listener in listeners {
+        let (site, stopping) = (site.clone(), stopping.clone());
+        let factory = move || {
+            let app = App::new().default_service(site.clone());
+            let stopping = stopping.clone();
+            HttpService::build()
+                .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
+                .client_request_timeout(HEAD_TIMEOUT)
+                .client_disconnect_timeout(LINGER)
+                .tcp_nodelay(true)
+                .graceful_shutdown_signal(move || {
+                    let stopping = stopping.clone();
+                    async move { stopping.notified().await }
+                })
+                .finish(map_config(actix_service::IntoServiceFactory::into_factory(app), |_| {
+                    AppConfig::default()
+                }))
+                .tcp()
+        };
+        builder = builder.listen("ifmatch", listener, factory).map_err(ServerError::Io)?;
+    }
+    Ok(builder.run())
+}
+
+/// One listener an address; with port 0, all take the port the first one got.
+fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ServerError> {
+    let mut listeners: Vec<TcpListener> = Vec::new();
+    for address in addresses {
+        let mut address = *address;
+        if let (0, Some(first)) = (address.port(), listeners.first()) {
+            address.set_port(first.local_addr().map_err(ServerError::Io)?.port());
+        }
+        listeners.push(TcpListener::bind(address).map_err(|error| ServerError::Listen(address, error))?);
+    }
+    Ok(listeners)
+}
+
+/// The announcement: where, what, and what answers rest on.
+fn announce(config: &Config, store: &Store, watch: &WatchStatus, addresses: &[SocketAddr]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "ifmatch {} serves {}", env!("CARGO_PKG_VERSION"), store.root().path().display())?;
+    for address in addresses.iter().flat_map(reachable) {
+        writeln!(out, "  http://{address}/")?;
+    }
+    let symlinks = match config.symlinks {
+        SymlinkPolicy::Deny => "no symbolic links",
+        SymlinkPolicy::Within => "symbolic links within the folder",
+        SymlinkPolicy::All => "symbolic links to anywhere",
+    };
+    writeln!(out, "  allowed: reading, {symlinks}")?;
+    writeln!(out, "  freshness: {}; watcher {}", freshness(store.root()), watch.state().name())?;
+    out.flush()
+}
+
+/// What the freshness of answers rests on, in words.
+fn freshness(root: &Root) -> String {
+    let leases = match root.lease_sample() {
+        Some(LeaseProbe::Unavailable) => "no read leases here (files count as settled 2 s after a change)",
+        Some(_) => "read leases",
+        None => "read leases (no file to try yet)",
+    };
+    match root.own_filesystem() {
+        Some(filesystem) => {
+            format!("{leases}, {} timestamps on {}", filesystem.timestamps.name(), filesystem.name)
+        }
+        None => leases.to_owned(),
+    }
+}
+
+/// The addresses a person could type: for "all addresses", those of this machine.
+fn reachable(address: &SocketAddr) -> Vec<SocketAddr> {
+    if !address.ip().is_unspecified() {
+        return vec![*address];
+    }
+    let fits = |ip: &IpAddr| {
+        let link_local = matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+        !link_local && (address.is_ipv6() || ip.is_ipv4())
+    };
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let found: Vec<SocketAddr> = interfaces
+        .iter()
+        .map(if_addrs::Interface::ip)
+        .filter(fits)
+        .map(|ip| SocketAddr::new(ip, address.port()))
+        .collect();
+    if found.is_empty() { vec![*address] } else { found }
+}

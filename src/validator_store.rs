@@ -1,0 +1,232 @@
+//! The validator store: resource path -> stamp, digest, validators and, for small files, the body.
+//!
+//! It answers "what is at this path *now*": an entry counts only while a `statx` made for this very
+//! request gives the stamp the entry was settled under. The watcher evicts and prepares; it is never
+//! the reason an entry counts as fresh.
+//!
+//! The store knows nothing of HTTP messages; what the HTTP edge wants to keep beside an entry
+//! (rendered fields) is a type parameter.
+
+pub mod digest;
+mod entry;
+mod flight;
+pub mod settle;
+pub mod watch;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use tokio::runtime::Handle;
+
+use crate::resource_path::ResourcePath;
+use crate::root::{Locality, Node, OpenDirectory, OpenError, OpenFile, Root};
+use crate::semantics::validators::Validators;
+use digest::DigestAlgorithm;
+pub use entry::Entry;
+use flight::{Flights, Outcome};
+use settle::MEMORY_FILE_LIMIT;
+
+/// How long a large file that nobody asked a validator of may be waited for before it is sent
+/// under a weak tag.
+const HASH_BUDGET: Duration = Duration::from_millis(50);
+
+/// What the store is made with.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreOptions {
+    /// The hash behind entity tags.
+    pub algorithm: DigestAlgorithm,
+    /// How many bytes of small files are kept in memory.
+    pub memory: u64,
+}
+
+/// Makes what the HTTP edge keeps beside an entry.
+pub type Render<R> = dyn Fn(&ResourcePath<'_>, &Validators) -> R + Send + Sync;
+
+/// See the module's documentation.
+pub struct ValidatorStore<R> {
+    root: Root,
+    algorithm: DigestAlgorithm,
+    entries: Cache<ResourcePath<'static>, Arc<Entry<R>>, Weight>,
+    flights: Flights<R>,
+    render: Box<Render<R>>,
+    executor: Handle,
+    evictions: AtomicU64,
+}
+
+/// What is at a path.
+pub enum Found<R> {
+    /// A file whose bytes have a known digest.
+    Hashed(Arc<Entry<R>>),
+    /// A large file, of whose bytes nothing is known yet, or that does not hold still.
+    Unhashed(OpenFile),
+    /// A directory.
+    Directory(OpenDirectory),
+}
+
+/// How long a caller can wait for the digest of a large file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// A moment: the answer can do without a strong validator.
+    Brief,
+    /// As long as hashing takes: the answer depends on it.
+    Full,
+}
+
+/// Bodies weigh what they hold; a large file's entry weighs nothing and so stays: its digest was
+/// dear, and there are few.
+#[derive(Clone, Copy, Debug)]
+struct Weight;
+
+impl<R> Weighter<ResourcePath<'static>, Arc<Entry<R>>> for Weight {
+    fn weight(&self, _: &ResourcePath<'static>, entry: &Arc<Entry<R>>) -> u64 {
+        const OVERHEAD: u64 = 600;
+        entry.body().map_or(0, |body| body.len() as u64 + OVERHEAD)
+    }
+}
+
+impl<R: Send + Sync + 'static> ValidatorStore<R> {
+    /// An empty store over `root`. Hashing runs on the blocking pool of the tokio runtime in which
+    /// this is called.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn new(root: Root, options: StoreOptions, render: Box<Render<R>>) -> Arc<Self> {
+        const EXPECTED_FILES: usize = 1024;
+        Arc::new(Self {
+            root,
+            algorithm: options.algorithm,
+            entries: Cache::with_weighter(EXPECTED_FILES, options.memory, Weight),
+            flights: Flights::default(),
+            render,
+            executor: Handle::current(),
+            evictions: AtomicU64::new(0),
+        })
+    }
+
+    /// The served folder.
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// The hash behind the tags.
+    pub fn algorithm(&self) -> DigestAlgorithm {
+        self.algorithm
+    }
+
+    /// What the HTTP edge would keep beside an entry with these validators.
+    pub fn render(&self, path: &ResourcePath<'_>, validators: &Validators) -> R {
+        (self.render)(path, validators)
+    }
+
+    /// How many entries were evicted by the watcher so far.
+    pub fn evictions(&self) -> u64 {
+        self.evictions.load(Ordering::Relaxed)
+    }
+
+    /// The entry at `path`, if there is one and it is true at this moment: one `statx`.
+    #[inline]
+    pub fn hit(&self, path: &str) -> Option<Arc<Entry<R>>> {
+        let entry = self.entries.get(path)?;
+        self.is_true(path, &entry).then_some(entry)
+    }
+
+    /// What is at `path` now. The answer reflects every change that was complete when this was called.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn current(
+        self: &Arc<Self>,
+        path: &ResourcePath<'_>,
+        patience: Patience,
+    ) -> Result<Found<R>, OpenError> {
+        let asked = Instant::now();
+        let file = match self.root.open_node(path)? {
+            Node::File(file) => file,
+            Node::Directory(directory) => return Ok(Found::Directory(directory)),
+        };
+        let large = file.stamp().size > MEMORY_FILE_LIMIT;
+        loop {
+            if let Some(entry) = self.hit(path.as_str()) {
+                return Ok(Found::Hashed(entry));
+            }
+            let flight = self.join_flight(path);
+            let landed = match patience {
+                Patience::Brief if large => tokio::time::timeout(HASH_BUDGET, flight.landed()).await.ok(),
+                _ => Some(flight.landed().await),
+            };
+            match landed {
+                None => return Ok(Found::Unhashed(file)),
+                // The reading began before this call: it may lack a change that was complete by then.
+                Some(_) if flight.started < asked => continue,
+                Some(Outcome::Hashed(entry)) => return Ok(Found::Hashed(entry)),
+                Some(Outcome::Busy) => return Ok(Found::Unhashed(file)),
+                Some(Outcome::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Opens the file behind `entry`; `None` when it is no longer the one that was hashed.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(&self, entry: &Entry<R>) -> Result<Option<OpenFile>, OpenError> {
+        let file = self.root.open_file(entry.path())?;
+        Ok((file.stamp() == entry.stamp()).then_some(file))
+    }
+
+    /// Stops trusting what is known of `path`, whatever its stamp says.
+    pub fn evict(&self, path: &str) {
+        self.flights.taint(|flying| flying == path);
+        if let Some(entry) = self.entries.peek(path) {
+            entry.evict();
+            self.evictions.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Stops trusting everything at and below the directory `path` (empty: everything).
+    pub fn evict_below(&self, path: &str) {
+        let below = |candidate: &str| {
+            let rest = candidate.strip_prefix(path);
+            path.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.flights.taint(below);
+        for (_, entry) in self.entries.iter().filter(|(key, _)| below(key.as_str())) {
+            entry.evict();
+            self.evictions.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Reads `path` again in the background if it was ever asked for.
+    pub fn prepare(self: &Arc<Self>, path: &str) {
+        if let Some(entry) = self.entries.peek(path) {
+            self.join_flight(entry.path());
+        }
+    }
+
+    #[inline]
+    fn is_true(&self, path: &str, entry: &Entry<R>) -> bool {
+        if entry.is_evicted() {
+            return false;
+        }
+        if entry.locality() == Locality::Remote {
+            return entry.is_within_lifetime() && matches!(self.open(entry), Ok(Some(_)));
+        }
+        debug_assert_eq!(path, entry.path().as_str());
+        let walk = entry.needs_confined_walk(self.root.confined_for());
+        let stamp = match walk {
+            false => self.root.quick_stamp(entry.location()),
+            true => self.root.confined_stamp(entry.path()),
+        };
+        let same = stamp == Some(entry.stamp());
+        if same && walk {
+            entry.confirm_walk();
+        }
+        same
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! The hash behind an entity tag: the only place that names a hash function.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::semantics::entity_tag::EntityTag;
+
+/// Which hash makes entity tags.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DigestAlgorithm {
+    /// XXH3, 128 bits: the fastest. It keeps accidents apart, not an uploader who crafts two
+    /// contents with the same tag.
+    #[default]
+    Xxh3,
+    /// BLAKE3, 256 bits: collision-resistant, for uploaders who distrust each other.
+    Blake3,
+}
+
+/// The hash of a representation's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Digest {
+    /// XXH3-128 in its canonical, big-endian form.
+    Xxh3([u8; 16]),
+    /// BLAKE3.
+    Blake3([u8; 32]),
+}
+
+/// Hashes bytes that come in pieces.
+pub struct Hasher(State);
+
+enum State {
+    Xxh3(Box<xxhash_rust::xxh3::Xxh3>),
+    Blake3(Box<blake3::Hasher>),
+}
+
+impl Digest {
+    /// The digest of bytes in memory.
+    pub fn of(algorithm: DigestAlgorithm, bytes: &[u8]) -> Self {
+        match algorithm {
+            DigestAlgorithm::Xxh3 => Self::Xxh3(xxhash_rust::xxh3::xxh3_128(bytes).to_be_bytes()),
+            DigestAlgorithm::Blake3 => Self::Blake3(*blake3::hash(bytes).as_bytes()),
+        }
+    }
+
+    /// The strong entity tag of the bytes: base64url without padding, 22 or 43 characters.
+    pub fn entity_tag(&self) -> EntityTag<'static> {
+        EntityTag::strong(self.encode()).expect("base64url has only characters a tag may have")
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let bytes: &[u8] = match self {
+            Self::Xxh3(bytes) => bytes,
+            Self::Blake3(bytes) => bytes,
+        };
+        URL_SAFE_NO_PAD.encode(bytes).into_bytes()
+    }
+}
+
+impl Hasher {
+    /// Begins.
+    pub fn new(algorithm: DigestAlgorithm) -> Self {
+        Self(match algorithm {
+            DigestAlgorithm::Xxh3 => State::Xxh3(Box::default()),
+            DigestAlgorithm::Blake3 => State::Blake3(Box::default()),
+        })
+    }
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        match &mut self.0 {
+            State::Xxh3(hasher) => hasher.update(bytes),
+            State::Blake3(hasher) => drop(hasher.update(bytes)),
+        }
+    }
+
+    /// The digest of all bytes taken.
+    pub fn finish(&self) -> Digest {
+        match &self.0 {
+            State::Xxh3(hasher) => Digest::Xxh3(hasher.digest128().to_be_bytes()),
+            State::Blake3(hasher) => Digest::Blake3(*hasher.finalize().as_bytes()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! [`Entry`]: what is known of one file, and for how long it may be believed.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::Render;
+use super::digest::Digest;
+use super::settle::Reading;
+use crate::resource_path::ResourcePath;
+use crate::root::{Locality, Location, Stamp};
+use crate::semantics::http_date::HttpDate;
+use crate::semantics::validators::Validators;
+
+/// A remote file's entry lives this long: other machines change it without our kernel knowing.
+const REMOTE_LIFETIME: Duration = Duration::from_secs(1);
+
+/// ... or this many times as long as reading it took, so that a large remote file is not hashed all
+/// the time.
+const REMOTE_LIFETIME_PER_READ: u32 = 20;
+
+/// What is known of one file.
+pub struct Entry<R> {
+    path: ResourcePath<'static>,
+    location: Location,
+    stamp: Stamp,
+    digest: Digest,
+    validators: Validators,
+    body: Option<Bytes>,
+    rendered: R,
+    date_floor: Option<HttpDate>,
+    locality: Locality,
+    lifetime: Duration,
+    settled: Instant,
+    walked: AtomicU64,
+    evicted: AtomicBool,
+}
+
+/// Whether the digest stands for the file, or only for the bytes that were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Certainty {
+    Certain,
+    Fleeting,
+}
+
+/// A reading, and where and when it was made.
+pub(super) struct Read {
+    pub(super) path: ResourcePath<'static>,
+    pub(super) location: Location,
+    pub(super) reading: Reading,
+    pub(super) certainty: Certainty,
+    pub(super) began: Instant,
+}
+
+impl<R> Entry<R> {
+    /// The entry for what was `read`; `previous` is what was known of the path before.
+    pub(super) fn new(read: Read, previous: Option<&Self>, render: &Render<R>) -> Self {
+        let Read { path, location, reading, certainty, began: read_began } = read;
+        let (last_modified, date_floor) = match certainty {
+            Certainty::Certain => date_validator(&reading, previous),
+            Certainty::Fleeting => (None, None),
+        };
+        let validators = Validators { entity_tag: Some(reading.digest.entity_tag()), last_modified };
+        Self {
+            rendered: render(&path, &validators),
+            path,
+            location,
+            stamp: reading.stamp,
+            digest: reading.digest,
+            validators,
+            body: reading.body,
+            date_floor,
+            locality: reading.filesystem.locality,
+            lifetime: REMOTE_LIFETIME.max(read_began.elapsed() * REMOTE_LIFETIME_PER_READ),
+            settled: read_began,
+            walked: AtomicU64::new(millis_since_start()),
+            evicted: AtomicBool::new(false),
+        }
+    }
+
+    /// The path it was read at.
+    pub fn path(&self) -> &ResourcePath<'static> {
+        &self.path
+    }
+
+    /// The place on disk.
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// The stamp the bytes were read under.
+    pub fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
+    /// Entity tag and date of the bytes.
+    pub fn validators(&self) -> &Validators {
+        &self.validators
+    }
+
+    /// All bytes, if they are few.
+    pub fn body(&self) -> Option<&Bytes> {
+        self.body.as_ref()
+    }
+
+    /// What the HTTP edge made of it.
+    pub fn rendered(&self) -> &R {
+        &self.rendered
+    }
+
+    pub(super) fn locality(&self) -> Locality {
+        self.locality
+    }
+
+    pub(super) fn is_within_lifetime(&self) -> bool {
+        self.settled.elapsed() < self.lifetime
+    }
+
+    pub(super) fn is_evicted(&self) -> bool {
+        self.evicted.load(Ordering::Acquire)
+    }
+
+    /// It stays in the store, so that its dates are remembered, but is not believed any more.
+    pub(super) fn evict(&self) {
+        self.evicted.store(true, Ordering::Release);
+    }
+
+    /// Whether the last confined walk is longer ago than `confined_for`.
+    pub(super) fn needs_confined_walk(&self, confined_for: Duration) -> bool {
+        if confined_for == Duration::MAX {
+            return false;
+        }
+        let walked = Duration::from_millis(self.walked.load(Ordering::Relaxed));
+        Duration::from_millis(millis_since_start()).saturating_sub(walked) >= confined_for
+    }
+
+    pub(super) fn confirm_walk(&self) {
+        self.walked.store(millis_since_start(), Ordering::Relaxed);
+    }
+}
+
+/// The Last-Modified date of a reading, and the earliest date it may ever take again.
+///
+/// It is mtime, but never later than ctime (a date from the future helps nobody), and left out for
+/// mtime 0 and 1 (images and stores that erase times) and before. Where bytes changed while mtime did not
+/// advance (`cp -p`, `rsync -t`, a rollback, two saves in one second), the date moves past every date that
+/// was given to other bytes of this path: a client that has only the date is never told 304 for bytes it
+/// has not got.
+fn date_validator<R>(reading: &Reading, previous: Option<&Entry<R>>) -> (Option<HttpDate>, Option<HttpDate>) {
+    let stamp = &reading.stamp;
+    let seconds = stamp.modified.seconds.min(stamp.changed.seconds);
+    let candidate = HttpDate::from_unix(seconds).filter(|date| date.unix() > 1);
+    let Some(previous) = previous else { return (candidate, None) };
+    if previous.digest == reading.digest {
+        let date = candidate.map(|date| previous.date_floor.map_or(date, |floor| date.max(floor)));
+        return (date, previous.date_floor);
+    }
+    let after_others = previous.validators.last_modified.map(HttpDate::next).max(previous.date_floor);
+    match (candidate, after_others) {
+        (Some(candidate), Some(floor)) if candidate < floor => {
+            let seen = HttpDate::from_unix(stamp.changed.seconds).map_or(floor, |changed| changed.max(floor));
+            (Some(seen), Some(seen))
+        }
+        _ => (candidate, after_others),
+    }
+}
+
+fn millis_since_start() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    u64::try_from(START.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! Single flight: at most one reading of a file at a time, shared by everybody who waits for it.
+//!
+//! A flight is a task of its own: a client that goes away does not stop it, so asking and leaving
+//! again and again does not start it again and again.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use rustix::io::Errno;
+use tokio::sync::{Semaphore, watch};
+
+use super::ValidatorStore;
+use super::entry::{Certainty, Entry, Read};
+use super::settle::{Settled, settle};
+use crate::resource_path::ResourcePath;
+use crate::root::{OpenError, OpenFile};
+
+/// The readings under way.
+pub(super) struct Flights<R> {
+    flying: Mutex<HashMap<ResourcePath<'static>, Arc<Flight<R>>>>,
+    /// Bounds how many files are read at once.
+    readers: Arc<Semaphore>,
+}
+
+/// One reading under way.
+pub(super) struct Flight<R> {
+    /// The reading began after this instant.
+    pub(super) started: Instant,
+    /// Somebody announced a change that stamps do not show.
+    tainted: AtomicBool,
+    outcome: watch::Receiver<Option<Outcome<R>>>,
+}
+
+/// How a reading ended.
+pub(super) enum Outcome<R> {
+    Hashed(Arc<Entry<R>>),
+    Busy,
+    Failed(OpenError),
+}
+
+impl<R> Clone for Outcome<R> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Hashed(entry) => Self::Hashed(Arc::clone(entry)),
+            Self::Busy => Self::Busy,
+            Self::Failed(error) => Self::Failed(*error),
+        }
+    }
+}
+
+impl<R> Default for Flights<R> {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        Self { flying: Mutex::default(), readers: Arc::new(Semaphore::new(cores * 8)) }
+    }
+}
+
+impl<R> Flights<R> {
+    /// Makes the flights to paths that `concerns` accepts record nothing.
+    pub(super) fn taint(&self, concerns: impl Fn(&str) -> bool) {
+        for (_, flight) in self.lock().iter().filter(|(path, _)| concerns(path.as_str())) {
+            flight.tainted.store(true, Ordering::Release);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ResourcePath<'static>, Arc<Flight<R>>>> {
+        self.flying.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<R> Flight<R> {
+    /// Waits for the end of the reading.
+    pub(super) async fn landed(&self) -> Outcome<R> {
+        let mut outcome = self.outcome.clone();
+        match outcome.wait_for(Option::is_some).await {
+            Ok(landed) => landed.clone().unwrap_or(Outcome::Failed(OpenError::Overloaded)),
+            Err(_) => Outcome::Failed(OpenError::Overloaded),
+        }
+    }
+}
+
+impl<R: Send + Sync + 'static> ValidatorStore<R> {
+    /// The reading of `path` that is under way, or a new one.
+    pub(super) fn join_flight(self: &Arc<Self>, path: &ResourcePath<'_>) -> Arc<Flight<R>> {
+        let mut flying = self.flights.lock();
+        if let Some(flight) = flying.get(path.as_str()) {
+            return Arc::clone(flight);
+        }
+        let (sender, outcome) = watch::channel(None);
+        let flight = Arc::new(Flight { started: Instant::now(), tainted: AtomicBool::new(false), outcome });
+        let path = path.clone().into_owned();
+        flying.insert(path.clone(), Arc::clone(&flight));
+        drop(flying);
+        let (store, this) = (Arc::clone(self), Arc::clone(&flight));
+        self.executor.spawn(async move {
+            let outcome = store.fly(&path, &this).await;
+            store.flights.lock().remove(path.as_str());
+            sender.send_replace(Some(outcome));
+        });
+        flight
+    }
+
+    async fn fly(self: &Arc<Self>, path: &ResourcePath<'static>, flight: &Arc<Flight<R>>) -> Outcome<R> {
+        let Ok(_place) = self.flights.readers.acquire().await else {
+            return Outcome::Failed(OpenError::Overloaded);
+        };
+        let (store, path, flight) = (Arc::clone(self), path.clone(), Arc::clone(flight));
+        let reading = tokio::task::spawn_blocking(move || store.read_and_record(path, &flight));
+        reading.await.unwrap_or_else(|error| {
+            log::error!("reading a file failed unexpectedly: {error}");
+            Outcome::Failed(OpenError::Io(Errno::IO))
+        })
+    }
+
+    /// The whole blocking part: settle, and record what is certain.
+    fn read_and_record(&self, path: ResourcePath<'static>, flight: &Flight<R>) -> Outcome<R> {
+        let began = Instant::now();
+        let filesystem = |file: &OpenFile| self.root.filesystem(&path, file);
+        let settled = match settle(self.algorithm, filesystem, || self.root.open_file(&path)) {
+            Ok(settled) => settled,
+            Err(error) => return Outcome::Failed(error),
+        };
+        let (reading, certainty) = match settled {
+            Settled::Busy => return Outcome::Busy,
+            Settled::Certain(reading) if !flight.tainted.load(Ordering::Acquire) => {
+                (reading, Certainty::Certain)
+            }
+            Settled::Certain(reading) | Settled::Fleeting(reading) => (reading, Certainty::Fleeting),
+        };
+        let Some(location) = self.root.locate(&path) else { return Outcome::Failed(OpenError::Missing) };
+        let previous = self.entries.peek(path.as_str());
+        let read = Read { path: path.clone(), location, reading, certainty, began };
+        let entry = Arc::new(Entry::new(read, previous.as_deref(), &*self.render));
+        if certainty == Certainty::Certain {
+            self.entries.insert(path, Arc::clone(&entry));
+        }
+        Outcome::Hashed(entry)
+    }
+}

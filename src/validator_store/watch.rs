@@ -1,0 +1,243 @@
+//! The watcher: hears of changes through inotify, evicts what they concern and reads it again before
+//! anybody asks. It is an accelerator, and the one remedy where a stamp cannot show a change (stores
+//! through a mapping on tmpfs and overlayfs, announced when the mapping ends). Nothing counts as
+//! fresh because no event came.
+//!
+//! One thread, one loop; the one user of `notify`.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RenameMode};
+use notify::{Config, ErrorKind, Event, EventKind, EventKindMask, INotifyWatcher, RecursiveMode, Watcher};
+
+use super::ValidatorStore;
+
+/// A new folder is handed out before its watch is in place: look again after these times.
+const LOOK_AGAIN: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
+
+/// How often to look whether another folder took the root's place.
+const ROOT_CHECK: Duration = Duration::from_secs(2);
+
+/// What the watcher can do at present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum WatchState {
+    /// Switched off.
+    Off,
+    /// Going through the folders.
+    Starting,
+    /// Hears of every folder.
+    Watching,
+    /// Hears of some folders: the kernel's limit of watches is reached.
+    Limited,
+    /// Hears nothing.
+    Failed,
+}
+
+/// The watcher's state and counters, shared with whoever reports them.
+#[derive(Debug, Default)]
+pub struct WatchStatus {
+    state: AtomicU8,
+    overflows: AtomicU64,
+}
+
+impl WatchState {
+    /// The state as one word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Starting => "starting",
+            Self::Watching => "watching",
+            Self::Limited => "limited",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl WatchStatus {
+    /// What the watcher can do at present.
+    pub fn state(&self) -> WatchState {
+        const STATES: [WatchState; 5] = [
+            WatchState::Off,
+            WatchState::Starting,
+            WatchState::Watching,
+            WatchState::Limited,
+            WatchState::Failed,
+        ];
+        STATES[usize::from(self.state.load(Ordering::Acquire)) % STATES.len()]
+    }
+
+    /// How often the kernel dropped events.
+    pub fn overflows(&self) -> u64 {
+        self.overflows.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the watcher has gone through the folders, for at most `limit`.
+    pub async fn wait_for_start(&self, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        while self.state() == WatchState::Starting && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    fn set(&self, state: WatchState) {
+        self.state.store(state as u8, Ordering::Release);
+    }
+}
+
+/// Starts watching in a thread of its own and returns at once; the thread ends with the process.
+pub fn start<R: Send + Sync + 'static>(store: Arc<ValidatorStore<R>>) -> Arc<WatchStatus> {
+    let status = Arc::new(WatchStatus::default());
+    status.set(WatchState::Starting);
+    let shared = Arc::clone(&status);
+    let thread = std::thread::Builder::new().name("watcher".to_owned());
+    let spawned = thread.spawn(move || match Actor::new(store, Arc::clone(&shared)) {
+        Ok(mut actor) => actor.run(),
+        Err(error) => fail(&shared, &error),
+    });
+    if let Err(error) = spawned {
+        log::warn!("the watcher could not be started: {error}");
+        status.set(WatchState::Failed);
+    }
+    status
+}
+
+fn fail(status: &WatchStatus, error: &notify::Error) {
+    log::warn!("the watcher could not be started: {error}; answers stay right, only slower after a change");
+    status.set(WatchState::Failed);
+}
+
+struct Actor<R> {
+    store: Arc<ValidatorStore<R>>,
+    status: Arc<WatchStatus>,
+    watcher: INotifyWatcher,
+    events: Receiver<notify::Result<Event>>,
+    /// Folders to look at again, soonest first.
+    later: VecDeque<(Instant, String)>,
+    root_generation: u64,
+}
+
+impl<R: Send + Sync + 'static> Actor<R> {
+    fn new(store: Arc<ValidatorStore<R>>, status: Arc<WatchStatus>) -> notify::Result<Self> {
+        let (sender, events) = channel();
+        // CORE lacks the end of writing; the default set would report our own reads.
+        let kinds = EventKindMask::CORE | EventKindMask::ACCESS_CLOSE;
+        let config = Config::default().with_event_kinds(kinds).with_follow_symlinks(false);
+        let watcher = INotifyWatcher::new(sender, config)?;
+        let root_generation = store.root().generation();
+        Ok(Self { store, status, watcher, events, later: VecDeque::new(), root_generation })
+    }
+
+    fn run(&mut self) {
+        self.watch_root();
+        loop {
+            match self.events.recv_timeout(self.next_wake()) {
+                Ok(Ok(event)) => self.handle(&event),
+                Ok(Err(error)) => self.report(&error),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return self.status.set(WatchState::Failed),
+            }
+            self.look_again();
+            if self.store.root().generation() != self.root_generation {
+                self.start_over();
+            }
+        }
+    }
+
+    fn watch_root(&mut self) {
+        let path = self.store.root().path().to_owned();
+        self.status.set(WatchState::Starting);
+        match self.watcher.watch(&path, RecursiveMode::Recursive) {
+            Ok(()) if self.status.state() == WatchState::Starting => self.status.set(WatchState::Watching),
+            Ok(()) => {}
+            Err(error) => self.report(&error),
+        }
+    }
+
+    /// Calling `watch` again for a watched path does nothing, and folders made while events were
+    /// lost would stay deaf: let go first.
+    fn start_over(&mut self) {
+        self.root_generation = self.store.root().generation();
+        let path = self.store.root().path().to_owned();
+        if let Err(error) = self.watcher.unwatch(&path) {
+            log::debug!("the watcher could not let go of {}: {error}", path.display());
+        }
+        self.watch_root();
+        self.store.evict_below("");
+    }
+
+    fn handle(&mut self, event: &Event) {
+        if event.need_rescan() {
+            log::warn!("the kernel dropped file events; watching all folders anew (answers stayed right)");
+            self.status.overflows.fetch_add(1, Ordering::Relaxed);
+            return self.start_over();
+        }
+        for path in &event.paths {
+            let Some(resource) = self.resource(path) else { continue };
+            match event.kind {
+                EventKind::Access(AccessKind::Close(AccessMode::Write)) => {
+                    self.store.evict(&resource);
+                    self.store.prepare(&resource);
+                }
+                EventKind::Create(CreateKind::Folder) => self.look_again_at(resource),
+                EventKind::Modify(ModifyKind::Name(mode)) => self.renamed(mode, resource),
+                EventKind::Create(_) | EventKind::Remove(_) => self.store.evict_below(&resource),
+                EventKind::Modify(_) => self.store.evict(&resource),
+                _ => {}
+            }
+        }
+    }
+
+    fn renamed(&mut self, mode: RenameMode, resource: String) {
+        self.store.evict_below(&resource);
+        if mode != RenameMode::From && self.store.root().is_directory(&resource) {
+            self.look_again_at(resource);
+        } else {
+            self.store.prepare(&resource);
+        }
+    }
+
+    fn look_again_at(&mut self, resource: String) {
+        self.store.evict_below(&resource);
+        let now = Instant::now();
+        self.later.extend(LOOK_AGAIN.map(|delay| (now + delay, resource.clone())));
+        self.later.make_contiguous().sort_by_key(|(due, _)| *due);
+    }
+
+    fn look_again(&mut self) {
+        while self.later.front().is_some_and(|(due, _)| *due <= Instant::now()) {
+            if let Some((_, resource)) = self.later.pop_front() {
+                self.store.evict_below(&resource);
+            }
+        }
+    }
+
+    fn next_wake(&self) -> Duration {
+        let due = self.later.front().map(|(due, _)| due.saturating_duration_since(Instant::now()));
+        due.unwrap_or(ROOT_CHECK).min(ROOT_CHECK)
+    }
+
+    fn resource(&self, path: &Path) -> Option<String> {
+        self.store.root().relative(path).map(str::to_owned)
+    }
+
+    fn report(&self, error: &notify::Error) {
+        let at = &error.paths;
+        if matches!(error.kind, ErrorKind::MaxFilesWatch) {
+            log::warn!(
+                "out of inotify watches at {at:?}: changes elsewhere are noticed when they are asked for; \
+                 raise fs.inotify.max_user_watches to hear of all"
+            );
+            return self.status.set(WatchState::Limited);
+        }
+        log::warn!("the watcher: {error}");
+        if matches!(error.kind, ErrorKind::PathNotFound) {
+            self.status.set(WatchState::Failed);
+        }
+    }
+}
