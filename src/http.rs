@@ -174,3 +174,6 @@ fn log_access(request: &HttpRequest, response: &HttpResponse<BoxBody>) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,11 +27,16 @@ use crate::semantics::validators::Validators;
 use digest::DigestAlgorithm;
 pub use entry::Entry;
 use flight::{Flights, Outcome};
-use settle::MEMORY_FILE_LIMIT;
+use settle::{MEMORY_FILE_LIMIT, unrest};
 
 /// How long a large file that nobody asked a validator of may be waited for before it is sent
 /// under a weak tag.
 const HASH_BUDGET: Duration = Duration::from_millis(50);
+
+/// How long a large file that somebody has open for writing is waited for, and how often it is
+/// looked at meanwhile.
+const CALM_LIMIT: Duration = Duration::from_secs(3);
+const CALM_LOOK: Duration = Duration::from_millis(50);
 
 /// What the store is made with.
 #[derive(Clone, Copy, Debug)]
@@ -158,11 +163,11 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
                 _ => Some(flight.landed().await),
             };
             match landed {
-                None => return Ok(Found::Unhashed(file)),
+                None => return calm(file).await,
                 // The reading began before this call: it may lack a change that was complete by then.
                 Some(_) if flight.started < asked => continue,
                 Some(Outcome::Hashed(entry)) => return Ok(Found::Hashed(entry)),
-                Some(Outcome::Busy) => return Ok(Found::Unhashed(file)),
+                Some(Outcome::Busy) => return calm(file).await,
                 Some(Outcome::Failed(error)) => return Err(error),
             }
         }
@@ -225,6 +230,22 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
             entry.confirm_walk();
         }
         same
+    }
+}
+
+/// Waits until a large file may be sent without knowing its digest. One that is written to all the
+/// time could not be sent to its end anyway.
+async fn calm<R>(mut file: OpenFile) -> Result<Found<R>, OpenError> {
+    let deadline = Instant::now() + CALM_LIMIT;
+    loop {
+        let unrest = unrest(&mut file)?;
+        if unrest.is_zero() {
+            return Ok(Found::Unhashed(file));
+        }
+        if Instant::now() >= deadline {
+            return Err(OpenError::Busy);
+        }
+        tokio::time::sleep(unrest.min(CALM_LOOK)).await;
     }
 }
 

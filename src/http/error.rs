@@ -70,6 +70,9 @@ impl Problem {
             OpenError::RootGone => {
                 (StatusCode::SERVICE_UNAVAILABLE, "The served folder is not there at the moment; try again.")
             }
+            OpenError::Busy => {
+                (StatusCode::SERVICE_UNAVAILABLE, "The file is being written at the moment; try again.")
+            }
             OpenError::Overloaded => {
                 (StatusCode::SERVICE_UNAVAILABLE, "The server is short of resources; try again.")
             }

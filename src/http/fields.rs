@@ -95,6 +95,10 @@ fn lines(request: &HttpRequest, name: HeaderName) -> impl Iterator<Item = &[u8]>
 /// The media type by the name's extension; text is UTF-8.
 fn media_type(path: &ResourcePath<'_>) -> HeaderValue {
     let guess = mime_guess::from_path(path.name()).first_or_octet_stream();
+    if guess.essence_str() == "application/javascript" {
+        // RFC 9239 made text/javascript the one name.
+        return HeaderValue::from_static("text/javascript; charset=utf-8");
+    }
     let textual = guess.type_() == mime_guess::mime::TEXT;
     let value = if textual && guess.get_param(mime_guess::mime::CHARSET).is_none() {
         format!("{guess}; charset=utf-8")

@@ -80,6 +80,8 @@ pub enum OpenError {
     Forbidden,
     /// The root folder itself has gone.
     RootGone,
+    /// Somebody keeps writing to it.
+    Busy,
     /// The machine is short of descriptors or memory, or renames kept getting in the way.
     Overloaded,
     /// Any other failure.
@@ -266,6 +268,15 @@ impl OpenFile {
     /// [`OpenError::Io`] when the filesystem fails.
     pub fn stamp_now(&self) -> Result<Stamp, OpenError> {
         Ok(Stamp::of(&stat(&self.fd, c"", AtFlags::EMPTY_PATH)?))
+    }
+
+    /// Takes the stamp anew, for what is read from now on.
+    ///
+    /// # Errors
+    /// [`OpenError::Io`] when the filesystem fails.
+    pub fn restamp(&mut self) -> Result<Stamp, OpenError> {
+        self.stamp = self.stamp_now()?;
+        Ok(self.stamp)
     }
 
     /// How the open file stands to `expected`, the stamp its bytes were vouched for under. A ctime

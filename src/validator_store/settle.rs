@@ -141,6 +141,20 @@ fn missing_age(stamp: &Stamp, needed: Duration) -> Duration {
     Duration::from_millis(u64::try_from(needed.saturating_sub(age)).unwrap_or(0))
 }
 
+/// How much longer a large file of unknown digest must be left alone before its bytes may be sent
+/// under the stamp it has now: not at all when nobody is writing, else until its last change is so
+/// old that no `write(2)` can still be at work on it.
+///
+/// # Errors
+/// [`OpenError::Io`] when the filesystem fails.
+pub fn unrest(file: &mut OpenFile) -> Result<Duration, OpenError> {
+    let stamp = file.restamp()?;
+    match lease::probe(&*file) {
+        LeaseProbe::Granted => Ok(Duration::ZERO),
+        LeaseProbe::Busy | LeaseProbe::Unavailable => Ok(missing_age(&stamp, AGE_WITHOUT_LEASE)),
+    }
+}
+
 /// What is worth waiting: until the stamp is old enough if that is near, else until the change is
 /// not brand-new any more, else nothing.
 fn useful_wait(stamp: &Stamp, missing: Duration, left: Duration) -> Duration {
