@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use log::LevelFilter;
 
@@ -83,10 +84,10 @@ struct ServeArgs {
     #[arg(long, value_name = "NAME", default_value = "index.html", env = "IFMATCH_INDEX")]
     index: String,
     /// Answer missing pages with the root's index file (single-page applications)
-    #[arg(long, env = "IFMATCH_SPA")]
+    #[arg(long, env = "IFMATCH_SPA", value_parser = FalseyValueParser::new())]
     spa: bool,
     /// Serve names that begin with a dot
-    #[arg(long, env = "IFMATCH_HIDDEN")]
+    #[arg(long, env = "IFMATCH_HIDDEN", value_parser = FalseyValueParser::new())]
     hidden: bool,
     /// Which symbolic links are followed
     #[arg(long, value_enum, value_name = "WHICH", default_value_t, env = "IFMATCH_FOLLOW_SYMLINKS")]
@@ -95,10 +96,10 @@ struct ServeArgs {
     #[arg(long, value_name = "VALUE", default_value = "no-cache", env = "IFMATCH_CACHE_CONTROL")]
     cache_control: String,
     /// Do not list directories without an index file
-    #[arg(long, env = "IFMATCH_NO_LISTING")]
+    #[arg(long, env = "IFMATCH_NO_LISTING", value_parser = FalseyValueParser::new())]
     no_listing: bool,
     /// Do not listen to file events; answers stay right, the first one after a change is slower
-    #[arg(long, env = "IFMATCH_NO_WATCH")]
+    #[arg(long, env = "IFMATCH_NO_WATCH", value_parser = FalseyValueParser::new())]
     no_watch: bool,
     /// The hash behind entity tags: blake3 where uploaders do not trust each other
     #[arg(long, value_enum, default_value_t, env = "IFMATCH_ETAG_HASH")]
@@ -107,7 +108,7 @@ struct ServeArgs {
     #[arg(short, long, action = clap::ArgAction::Count, env = "IFMATCH_VERBOSE")]
     verbose: u8,
     /// Log errors only, and start silently
-    #[arg(short, long, conflicts_with = "verbose", env = "IFMATCH_QUIET")]
+    #[arg(short, long, conflicts_with = "verbose", env = "IFMATCH_QUIET", value_parser = FalseyValueParser::new())]
     quiet: bool,
     /// How log lines look
     #[arg(long, value_enum, default_value_t, env = "IFMATCH_LOG_FORMAT")]

@@ -35,8 +35,8 @@ pub type Store = ValidatorStore<Fields>;
 /// The methods that are answered, as `Allow` lists them.
 const ALLOW: &str = "GET, HEAD, OPTIONS";
 
-/// The URL prefix of the server's own resources.
-const OWN_PREFIX: &str = "/__ifmatch__";
+/// Below [`crate::resource_path::OWN_NAME`], which no file can take.
+const HEALTH: &str = "/__ifmatch__/health";
 
 /// How a folder is presented.
 #[derive(Clone, Debug)]
@@ -96,17 +96,10 @@ impl Site {
     async fn answer(&self, request: &HttpRequest) -> HttpResponse {
         let path = request.path().strip_prefix(self.mount.as_str()).unwrap_or_default();
         match *request.method() {
-            Method::GET | Method::HEAD if path.starts_with(OWN_PREFIX) => self.own_resource(request, path),
+            Method::GET | Method::HEAD if path == HEALTH => health::respond(self),
             Method::GET | Method::HEAD => get::answer(self, request, path).await,
             Method::OPTIONS => respond::options(),
             _ => Problem::method_not_allowed().respond(request),
-        }
-    }
-
-    fn own_resource(&self, request: &HttpRequest, path: &str) -> HttpResponse {
-        match path.strip_prefix(OWN_PREFIX) {
-            Some("/health") => health::respond(self),
-            _ => Problem::not_found(path).respond(request),
         }
     }
 }

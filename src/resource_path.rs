@@ -12,6 +12,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 /// Names that begin like this belong to uploads in progress; they are never served or listed.
 pub const RESERVED_PREFIX: &str = ".~ifmatch.";
 
+/// The name in the root below which the server's own resources live; no file is served there.
+pub const OWN_NAME: &str = "__ifmatch__";
+
 /// The one hidden name that is always served (RFC 8615).
 const WELL_KNOWN: &str = ".well-known";
 
@@ -22,7 +25,7 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 ///
 /// - UTF-8, relative, segments joined by single slashes; empty for the root itself;
 /// - no empty, `.` or `..` segment, no control character;
-/// - no segment that begins with [`RESERVED_PREFIX`].
+/// - no segment that begins with [`RESERVED_PREFIX`], and the first one is not [`OWN_NAME`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ResourcePath<'a>(Cow<'a, str>);
 
@@ -102,7 +105,7 @@ impl<'a> ResourcePath<'a> {
     /// See [`PathError`]; every error but [`PathError::Hidden`] is a malformed request.
     pub fn parse(target: &'a str, dotfiles: Dotfiles) -> Result<Target<'a>, PathError> {
         let relative = target.strip_prefix('/').ok_or(PathError::NotAPath)?;
-        if is_plain(relative) {
+        if is_plain(relative) && !relative.starts_with(OWN_NAME) {
             let (path, form) = match relative.strip_suffix('/') {
                 Some(path) => (path, Form::Slash),
                 None if relative.is_empty() => (relative, Form::Slash),
@@ -124,6 +127,9 @@ impl<'a> ResourcePath<'a> {
             _ => PathError::Unportable,
         })?;
         let segments: Vec<&str> = decoded.split('/').filter(|segment| !segment.is_empty()).collect();
+        if segments.first() == Some(&OWN_NAME) {
+            return Err(PathError::Hidden);
+        }
         let path = segments.join("/");
         if AsRef::<std::path::Path>::as_ref(&theirs) != std::path::Path::new(&path) {
             return Err(PathError::DotSegment);
@@ -137,9 +143,10 @@ impl<'a> ResourcePath<'a> {
         if name.is_empty() || name.contains('/') || check_segment(name, dotfiles).is_err() {
             return None;
         }
+        let own = self.0.is_empty() && name == OWN_NAME;
         let unportable = name.starts_with('*') || name.ends_with([':', '<', '>']);
         let path = if self.0.is_empty() { name.to_owned() } else { format!("{}/{name}", self.0) };
-        (!unportable).then_some(ResourcePath(Cow::Owned(path)))
+        (!own && !unportable).then_some(ResourcePath(Cow::Owned(path)))
     }
 
     /// The directory that holds this resource; the root is its own parent.

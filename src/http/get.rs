@@ -118,30 +118,22 @@ fn respond_representation(
     content: impl FnOnce() -> Result<Option<Content>, OpenError>,
 ) -> Result<Option<HttpResponse>, OpenError> {
     let now = now();
-    let mut outcome =
-        decide(request.method(), conditions, representation.validators, representation.length, now);
-    match outcome {
-        Outcome::NotModified => return Ok(Some(respond::not_modified(representation, now))),
+    let current = representation.validators;
+    match decide(request.method(), conditions, current, representation.length, now) {
+        Outcome::NotModified => Ok(Some(respond::not_modified(representation, now))),
         Outcome::Failed(field) => {
-            return Ok(Some(
-                Problem::precondition_failed(field, conditions, representation).respond(request),
-            ));
+            Ok(Some(Problem::precondition_failed(field, conditions, representation).respond(request)))
         }
-        Outcome::Unsatisfiable => return Ok(Some(respond::unsatisfiable(representation, now, request))),
-        Outcome::Whole | Outcome::Part(_) | Outcome::Parts(_) => {}
+        Outcome::Unsatisfiable => Ok(Some(respond::unsatisfiable(representation, now, request))),
+        Outcome::Whole if *request.method() == Method::HEAD => Ok(Some(respond::head(representation, now))),
+        Outcome::Whole => Ok(content()?.map(|content| respond::whole(representation, content, now))),
+        Outcome::Part(range) => {
+            Ok(content()?.map(|content| respond::part(representation, content, range, now)))
+        }
+        Outcome::Parts(ranges) => {
+            Ok(content()?.map(|content| respond::parts(representation, content, &ranges, now)))
+        }
     }
-    let content = match *request.method() == Method::HEAD {
-        true => {
-            outcome = Outcome::Whole;
-            Some(Content::Omitted)
-        }
-        false => content()?,
-    };
-    Ok(content.map(|content| match outcome {
-        Outcome::Part(range) => respond::part(representation, content, range, now),
-        Outcome::Parts(ranges) => respond::parts(representation, content, &ranges, now),
-        _ => respond::whole(representation, content, now),
-    }))
 }
 
 /// RFC 9110 13.2.2, steps 1 to 5, then the method. Ranges are for GET only (14.2).

@@ -27,8 +27,6 @@ pub(super) struct Representation<'a> {
 pub(super) enum Content {
     Memory(Bytes),
     File(FileBody),
-    /// HEAD: the fields of the body without the body.
-    Omitted,
 }
 
 const NOSNIFF: (HeaderName, HeaderValue) =
@@ -39,9 +37,15 @@ pub(super) fn whole(representation: &Representation<'_>, content: Content, now: 
     let body = match content {
         Content::Memory(bytes) => BoxBody::new(bytes),
         Content::File(file) => BoxBody::new(file.whole(representation.length)),
-        Content::Omitted => BoxBody::new(NoBytes(representation.length)),
     };
     let mut response = HttpResponse::with_body(StatusCode::OK, body);
+    describe(response.headers_mut(), representation, now);
+    response
+}
+
+/// 200 to HEAD: the same fields without the body.
+pub(super) fn head(representation: &Representation<'_>, now: HttpDate) -> HttpResponse {
+    let mut response = HttpResponse::with_body(StatusCode::OK, BoxBody::new(NoBytes(representation.length)));
     describe(response.headers_mut(), representation, now);
     response
 }
@@ -56,7 +60,6 @@ pub(super) fn part(
     let body = match content {
         Content::Memory(bytes) => BoxBody::new(body::slice(&bytes, range)),
         Content::File(file) => BoxBody::new(file.part(range)),
-        Content::Omitted => BoxBody::new(NoBytes(range.len())),
     };
     let mut response = HttpResponse::with_body(StatusCode::PARTIAL_CONTENT, body);
     describe(response.headers_mut(), representation, now);
@@ -77,7 +80,6 @@ pub(super) fn parts(
     let body = match content {
         Content::Memory(bytes) => BoxBody::new(body::gather(&bytes, segments)),
         Content::File(file) => BoxBody::new(file.segments(segments)),
-        Content::Omitted => BoxBody::new(()),
     };
     let mut response = HttpResponse::with_body(StatusCode::PARTIAL_CONTENT, body);
     describe(response.headers_mut(), representation, now);
@@ -186,7 +188,7 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, value: Option<&HeaderValue>
 
 /// Sets a field that was made of trusted parts; one that is no valid field value is left out.
 pub(super) fn set(headers: &mut HeaderMap, name: HeaderName, text: &str) {
-    match HeaderValue::from_str(text) {
+    match HeaderValue::from_bytes(text.as_bytes()) {
         Ok(value) => drop(headers.insert(name, value)),
         Err(error) => log::error!("the field {name} could not be sent: {error}"),
     }

@@ -20,6 +20,8 @@ fn targets_become_relative_decoded_paths() {
         ("/100%", "100%", Form::Plain),
         ("/%252e%252e/x", "%2e%2e/x", Form::Plain),
         ("/.well-known/acme", ".well-known/acme", Form::Plain),
+        ("/__ifmatch__s/x", "__ifmatch__s/x", Form::Plain),
+        ("/a/__ifmatch__", "a/__ifmatch__", Form::Plain),
         ("/a..b/c...", "a..b/c...", Form::Plain),
     ] {
         assert_eq!(parse(target), Ok((path.to_owned(), form)), "{target}");
@@ -47,6 +49,10 @@ fn what_could_leave_the_root_or_hide_is_refused() {
         ("/%2Egit", PathError::Hidden),
         ("/..%5cx", PathError::Hidden),
         ("/.~ifmatch.1", PathError::Hidden),
+        ("/__ifmatch__", PathError::Hidden),
+        ("/__ifmatch__/x", PathError::Hidden),
+        ("/%5F_ifmatch__/x", PathError::Hidden),
+        ("//__ifmatch__/x", PathError::Hidden),
         ("/*", PathError::Unportable),
         ("/c%3A", PathError::Unportable),
     ] {
