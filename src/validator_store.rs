@@ -13,6 +13,7 @@ mod flight;
 pub mod settle;
 pub mod watch;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -157,7 +158,7 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
             if let Some(entry) = self.hit(path.as_str()) {
                 return Ok(Found::Hashed(entry));
             }
-            let flight = self.join_flight(path);
+            let flight = self.join_flight(path, file.stamp().size);
             let landed = match patience {
                 Patience::Brief if large => tokio::time::timeout(HASH_BUDGET, flight.landed()).await.ok(),
                 _ => Some(flight.landed().await),
@@ -191,11 +192,11 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
         }
     }
 
-    /// Stops trusting everything at and below the directory `path` (empty: everything).
-    pub fn evict_below(&self, path: &str) {
-        let below = |candidate: &str| {
-            let rest = candidate.strip_prefix(path);
-            path.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    /// Stops trusting everything below any of `folders` (empty: the root). Goes through all entries.
+    pub fn evict_below(&self, folders: &HashSet<String>) {
+        let below = |path: &str| {
+            let parents = path.match_indices('/').map(|(end, _)| &path[..end]);
+            folders.contains("") || parents.into_iter().any(|parent| folders.contains(parent))
         };
         self.flights.taint(below);
         for (_, entry) in self.entries.iter().filter(|(key, _)| below(key.as_str())) {
@@ -207,7 +208,7 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
     /// Reads `path` again in the background if it was ever asked for.
     pub fn prepare(self: &Arc<Self>, path: &str) {
         if let Some(entry) = self.entries.peek(path) {
-            self.join_flight(entry.path());
+            self.join_flight(entry.path(), entry.stamp().size);
         }
     }
 

@@ -13,15 +13,16 @@ use tokio::sync::{Semaphore, watch};
 
 use super::ValidatorStore;
 use super::entry::{Certainty, Entry, Read};
-use super::settle::{Settled, settle};
+use super::settle::{MEMORY_FILE_LIMIT, Settled, settle};
 use crate::resource_path::ResourcePath;
 use crate::root::{OpenError, OpenFile};
 
 /// The readings under way.
 pub(super) struct Flights<R> {
     flying: Mutex<HashMap<ResourcePath<'static>, Arc<Flight<R>>>>,
-    /// Bounds how many files are read at once.
-    readers: Arc<Semaphore>,
+    /// Bound how many files are read at once; the large ones, which take long, apart from the small.
+    small: Semaphore,
+    large: Semaphore,
 }
 
 /// One reading under way.
@@ -53,7 +54,8 @@ impl<R> Clone for Outcome<R> {
 impl<R> Default for Flights<R> {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        Self { flying: Mutex::default(), readers: Arc::new(Semaphore::new(cores * 8)) }
+        let (small, large) = (Semaphore::new(cores * 8), Semaphore::new(cores));
+        Self { flying: Mutex::default(), small, large }
     }
 }
 
@@ -82,8 +84,8 @@ impl<R> Flight<R> {
 }
 
 impl<R: Send + Sync + 'static> ValidatorStore<R> {
-    /// The reading of `path` that is under way, or a new one.
-    pub(super) fn join_flight(self: &Arc<Self>, path: &ResourcePath<'_>) -> Arc<Flight<R>> {
+    /// The reading of `path` that is under way, or a new one; the file has about `size` bytes.
+    pub(super) fn join_flight(self: &Arc<Self>, path: &ResourcePath<'_>, size: u64) -> Arc<Flight<R>> {
         let mut flying = self.flights.lock();
         if let Some(flight) = flying.get(path.as_str()) {
             return Arc::clone(flight);
@@ -95,17 +97,21 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
         drop(flying);
         let (store, this) = (Arc::clone(self), Arc::clone(&flight));
         self.executor.spawn(async move {
-            let outcome = store.fly(&path, &this).await;
+            let outcome = store.fly(&path, size, &this).await;
             store.flights.lock().remove(path.as_str());
             sender.send_replace(Some(outcome));
         });
         flight
     }
 
-    async fn fly(self: &Arc<Self>, path: &ResourcePath<'static>, flight: &Arc<Flight<R>>) -> Outcome<R> {
-        let Ok(_place) = self.flights.readers.acquire().await else {
-            return Outcome::Failed(OpenError::Overloaded);
-        };
+    async fn fly(
+        self: &Arc<Self>,
+        path: &ResourcePath<'static>,
+        size: u64,
+        flight: &Arc<Flight<R>>,
+    ) -> Outcome<R> {
+        let places = if size > MEMORY_FILE_LIMIT { &self.flights.large } else { &self.flights.small };
+        let Ok(_place) = places.acquire().await else { return Outcome::Failed(OpenError::Overloaded) };
         let (store, path, flight) = (Arc::clone(self), path.clone(), Arc::clone(flight));
         let reading = tokio::task::spawn_blocking(move || store.read_and_record(path, &flight));
         reading.await.unwrap_or_else(|error| {
@@ -124,16 +130,17 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
         };
         let (reading, certainty) = match settled {
             Settled::Busy => return Outcome::Busy,
-            Settled::Certain(reading) if !flight.tainted.load(Ordering::Acquire) => {
-                (reading, Certainty::Certain)
-            }
-            Settled::Certain(reading) | Settled::Fleeting(reading) => (reading, Certainty::Fleeting),
+            Settled::Certain(reading) => (reading, Certainty::Certain),
+            Settled::Fleeting(reading) => (reading, Certainty::Fleeting),
         };
         let Some(location) = self.root.locate(&path) else { return Outcome::Failed(OpenError::Missing) };
         let previous = self.entries.peek(path.as_str());
         let read = Read { path: path.clone(), location, reading, certainty, began };
         let entry = Arc::new(Entry::new(read, previous.as_deref(), &*self.render));
         if certainty == Certainty::Certain {
+            if flight.tainted.load(Ordering::Acquire) {
+                entry.evict();
+            }
             self.entries.insert(path, Arc::clone(&entry));
         }
         Outcome::Hashed(entry)

@@ -5,8 +5,7 @@
 //!
 //! One thread, one loop; the one user of `notify`.
 
-use std::collections::VecDeque;
-use std::path::Path;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -117,8 +116,8 @@ struct Actor<R> {
     status: Arc<WatchStatus>,
     watcher: INotifyWatcher,
     events: Receiver<notify::Result<Event>>,
-    /// Folders to look at again, soonest first.
-    later: VecDeque<(Instant, String)>,
+    /// Folders to look at again: a queue for each delay of [`LOOK_AGAIN`], soonest first.
+    later: [VecDeque<(Instant, String)>; LOOK_AGAIN.len()],
     root_generation: u64,
 }
 
@@ -130,7 +129,7 @@ impl<R: Send + Sync + 'static> Actor<R> {
         let config = Config::default().with_event_kinds(kinds).with_follow_symlinks(false);
         let watcher = INotifyWatcher::new(sender, config)?;
         let root_generation = store.root().generation();
-        Ok(Self { store, status, watcher, events, later: VecDeque::new(), root_generation })
+        Ok(Self { store, status, watcher, events, later: Default::default(), root_generation })
     }
 
     fn run(&mut self) {
@@ -168,7 +167,7 @@ impl<R: Send + Sync + 'static> Actor<R> {
             log::debug!("the watcher could not let go of {}: {error}", path.display());
         }
         self.watch_root();
-        self.store.evict_below("");
+        self.store.evict_below(&HashSet::from([String::new()]));
     }
 
     fn handle(&mut self, event: &Event) {
@@ -178,52 +177,47 @@ impl<R: Send + Sync + 'static> Actor<R> {
             return self.start_over();
         }
         for path in &event.paths {
-            let Some(resource) = self.resource(path) else { continue };
+            let Some(resource) = self.store.root().relative(path).map(str::to_owned) else { continue };
+            self.store.evict(&resource);
             match event.kind {
-                EventKind::Access(AccessKind::Close(AccessMode::Write)) => {
-                    self.store.evict(&resource);
-                    self.store.prepare(&resource);
-                }
+                EventKind::Access(AccessKind::Close(AccessMode::Write)) => self.store.prepare(&resource),
                 EventKind::Create(CreateKind::Folder) => self.look_again_at(resource),
-                EventKind::Modify(ModifyKind::Name(mode)) => self.renamed(mode, resource),
-                EventKind::Create(_) | EventKind::Remove(_) => self.store.evict_below(&resource),
-                EventKind::Modify(_) => self.store.evict(&resource),
+                EventKind::Modify(ModifyKind::Name(RenameMode::To)) => self.arrived(resource),
                 _ => {}
             }
         }
     }
 
-    fn renamed(&mut self, mode: RenameMode, resource: String) {
-        self.store.evict_below(&resource);
-        if mode != RenameMode::From && self.store.root().is_directory(&resource) {
-            self.look_again_at(resource);
-        } else {
-            self.store.prepare(&resource);
+    /// Something was renamed to `resource`.
+    fn arrived(&mut self, resource: String) {
+        match self.store.root().is_directory(&resource) {
+            true => self.look_again_at(resource),
+            false => self.store.prepare(&resource),
         }
     }
 
-    fn look_again_at(&mut self, resource: String) {
-        self.store.evict_below(&resource);
-        let now = Instant::now();
-        self.later.extend(LOOK_AGAIN.map(|delay| (now + delay, resource.clone())));
-        self.later.make_contiguous().sort_by_key(|(due, _)| *due);
+    fn look_again_at(&mut self, folder: String) {
+        for (queue, delay) in self.later.iter_mut().zip(LOOK_AGAIN) {
+            queue.push_back((Instant::now() + delay, folder.clone()));
+        }
     }
 
     fn look_again(&mut self) {
-        while self.later.front().is_some_and(|(due, _)| *due <= Instant::now()) {
-            if let Some((_, resource)) = self.later.pop_front() {
-                self.store.evict_below(&resource);
+        let now = Instant::now();
+        let mut due = HashSet::new();
+        for queue in &mut self.later {
+            while queue.front().is_some_and(|(at, _)| *at <= now) {
+                due.extend(queue.pop_front().map(|(_, folder)| folder));
             }
+        }
+        if !due.is_empty() {
+            self.store.evict_below(&due);
         }
     }
 
     fn next_wake(&self) -> Duration {
-        let due = self.later.front().map(|(due, _)| due.saturating_duration_since(Instant::now()));
-        due.unwrap_or(ROOT_CHECK).min(ROOT_CHECK)
-    }
-
-    fn resource(&self, path: &Path) -> Option<String> {
-        self.store.root().relative(path).map(str::to_owned)
+        let next = self.later.iter().filter_map(VecDeque::front).map(|(at, _)| *at).min();
+        next.map_or(ROOT_CHECK, |at| at.saturating_duration_since(Instant::now()).min(ROOT_CHECK))
     }
 
     fn report(&self, error: &notify::Error) {
