@@ -11,7 +11,7 @@ use log::LevelFilter;
 use crate::config::{self, Banner, Config, LogConfig, LogFormat, Watch};
 use crate::http::{Fallback, Listing, SiteOptions};
 use crate::resource_path::{Dotfiles, ResourcePath};
-use crate::root::{OpenError, Root, SymlinkPolicy};
+use crate::root::{OpenError, Root, SymlinkPolicy, shown};
 use crate::validator_store::StoreOptions;
 use crate::validator_store::digest::DigestAlgorithm;
 use crate::validator_store::settle::{Settled, settle};
@@ -255,13 +255,13 @@ impl TagRequest {
         let tag = |file: &PathBuf| tag_of(file, self.algorithm);
         match self.files.as_slice() {
             [file] => Ok(vec![tag(file)?]),
-            files => files.iter().map(|file| Ok(format!("{}  {}", tag(file)?, file.display()))).collect(),
+            files => files.iter().map(|file| Ok(format!("{}  {}", tag(file)?, shown(file)))).collect(),
         }
     }
 }
 
 fn tag_of(file: &Path, algorithm: DigestAlgorithm) -> Result<String, UsageError> {
-    let failed = |why: &str| UsageError(format!("no tag for {}: {why}", file.display()));
+    let failed = |why: &str| UsageError(format!("no tag for {}: {why}", shown(file)));
     let parent = match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

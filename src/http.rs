@@ -11,6 +11,7 @@ mod get;
 mod health;
 mod listing;
 mod respond;
+mod turns;
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -28,6 +29,8 @@ use crate::validator_store::watch::WatchStatus;
 use error::Problem;
 use fields::Fields;
 pub use fields::renderer;
+use turns::Turn;
+pub use turns::TurnStream;
 
 /// The store with what this edge keeps beside an entry.
 pub type Store = ValidatorStore<Fields>;
@@ -104,6 +107,11 @@ impl Site {
     }
 }
 
+/// Lets the service know whose turn it is on a connection; for `on_connect_ext`.
+pub fn remember_turn<S>(stream: &TurnStream<S>, data: &mut actix_web::dev::Extensions) {
+    data.insert(stream.turn());
+}
+
 /// [`Site`] as an actix service: the default service of an application, or mounted at a prefix.
 #[derive(Clone)]
 pub struct SiteService(Arc<Site>);
@@ -143,6 +151,9 @@ impl Service<ServiceRequest> for SiteService {
         Box::pin(async move {
             let (request, _payload) = request.into_parts();
             let response = site.answer(&request).await;
+            if let Some(turn) = request.conn_data::<Turn>() {
+                turn.end();
+            }
             log_access(&request, &response);
             Ok(ServiceResponse::new(request, response))
         })

@@ -68,15 +68,15 @@ pub enum RootError {
 impl fmt::Display for RootError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing(path) => write!(f, "there is no folder {}; name one that exists", path.display()),
+            Self::Missing(path) => write!(f, "there is no folder {}; name one that exists", shown(path)),
             Self::NotAFolder(path) => {
-                write!(f, "{} is not a folder; name the folder that holds it", path.display())
+                write!(f, "{} is not a folder; name the folder that holds it", shown(path))
             }
             Self::NoOpenat2 => f.write_str(
                 "the system call openat2 is refused; Linux 5.10 or later is needed, and a container \
                  profile that allows it",
             ),
-            Self::Io(path, error) => write!(f, "the folder {} cannot be opened: {error}", path.display()),
+            Self::Io(path, error) => write!(f, "the folder {} cannot be opened: {error}", shown(path)),
         }
     }
 }
@@ -119,12 +119,6 @@ impl Root {
         bytes.push(b'/');
         bytes.extend_from_slice(path.as_str().as_bytes());
         CString::new(bytes).ok().map(Location)
-    }
-
-    /// The stamp of what is at `location` now: one `statx`, for the comparison with a stamp that
-    /// came from a confined open. It follows symlinks wherever they lead and proves nothing else.
-    pub fn quick_stamp(&self, location: &Location) -> Option<Stamp> {
-        stat(CWD, &location.0, self.symlinks.at_flags()).ok().map(|status| Stamp::of(&status))
     }
 
     /// The answer to a lease probe of the first regular file in the root folder: whether leases can
@@ -185,7 +179,7 @@ impl Root {
         let fresh = Arc::new(RootDirectory::open(&self.path).map_err(|_| OpenError::RootGone)?);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&fresh);
         self.generation.fetch_add(1, Ordering::AcqRel);
-        log::info!("another folder took the place of {}; serving it from now on", self.path.display());
+        log::info!("another folder took the place of {}; serving it from now on", shown(&self.path));
         Ok(fresh)
     }
 }
@@ -197,6 +191,12 @@ impl RootDirectory {
         let status = stat(&fd, c"", AtFlags::EMPTY_PATH)?;
         Ok(Self { fd, identity: stamp::identity(&status) })
     }
+}
+
+/// A path for people to read: control characters are written as escapes.
+pub fn shown(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    text.chars().flat_map(|c| if c.is_control() { c.escape_debug().collect() } else { vec![c] }).collect()
 }
 
 impl Location {

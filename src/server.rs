@@ -6,16 +6,17 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_http::{HttpService, KeepAlive};
+use actix_http::{HttpService, KeepAlive, Protocol};
 use actix_server::Server;
-use actix_service::map_config;
+use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::App;
 use actix_web::dev::AppConfig;
+use actix_web::rt::net::TcpStream;
 
 use crate::config::{Banner, Config, Watch};
-use crate::http::{self, Site, SiteService, Store};
+use crate::http::{self, Site, SiteService, Store, TurnStream};
 use crate::root::lease::LeaseProbe;
-use crate::root::{Root, RootError, SymlinkPolicy};
+use crate::root::{Root, RootError, SymlinkPolicy, shown};
 use crate::validator_store::ValidatorStore;
 use crate::validator_store::watch::{self, WatchStatus};
 
@@ -117,19 +118,24 @@ fn start(site: SiteService, listeners: Vec<TcpListener>) -> Result<Server, Serve
         let factory = move || {
             let app = App::new().default_service(site.clone());
             let stopping = stopping.clone();
-            HttpService::build()
+            let http = HttpService::build()
                 .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
                 .client_request_timeout(HEAD_TIMEOUT)
                 .client_disconnect_timeout(LINGER)
-                .tcp_nodelay(true)
                 .graceful_shutdown_signal(move || {
                     let stopping = stopping.clone();
                     async move { stopping.notified().await }
                 })
-                .finish(map_config(actix_service::IntoServiceFactory::into_factory(app), |_| {
-                    AppConfig::default()
-                }))
-                .tcp()
+                .on_connect_ext(http::remember_turn::<TcpStream>)
+                .finish(map_config(app.into_factory(), |_| AppConfig::default()));
+            fn_service(|stream: TcpStream| async {
+                if let Err(error) = stream.set_nodelay(true) {
+                    log::debug!("TCP_NODELAY could not be set: {error}");
+                }
+                let peer = stream.peer_addr().ok();
+                Ok((TurnStream::new(stream), Protocol::Http1, peer))
+            })
+            .and_then(http)
         };
         builder = builder.listen("ifmatch", listener, factory).map_err(ServerError::Io)?;
     }
@@ -152,7 +158,7 @@ fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ServerError> {
 /// The announcement: where, what, and what answers rest on.
 fn announce(config: &Config, store: &Store, watch: &WatchStatus, addresses: &[SocketAddr]) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "ifmatch {} serves {}", env!("CARGO_PKG_VERSION"), store.root().path().display())?;
+    writeln!(out, "ifmatch {} serves {}", env!("CARGO_PKG_VERSION"), shown(store.root().path()))?;
     for address in addresses.iter().flat_map(reachable) {
         writeln!(out, "  http://{address}/")?;
     }

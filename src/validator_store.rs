@@ -136,7 +136,7 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
     #[inline]
     pub fn hit(&self, path: &str) -> Option<Arc<Entry<R>>> {
         let entry = self.entries.get(path)?;
-        self.is_true(path, &entry).then_some(entry)
+        self.is_true(&entry).then_some(entry)
     }
 
     /// What is at `path` now. The answer reflects every change that was complete when this was called.
@@ -168,7 +168,8 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
                 // The reading began before this call: it may lack a change that was complete by then.
                 Some(_) if flight.started < asked => continue,
                 Some(Outcome::Hashed(entry)) => return Ok(Found::Hashed(entry)),
-                Some(Outcome::Busy) => return calm(file).await,
+                Some(Outcome::Busy) if large => return calm(file).await,
+                Some(Outcome::Busy) => return Err(OpenError::Busy),
                 Some(Outcome::Failed(error)) => return Err(error),
             }
         }
@@ -213,24 +214,14 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
     }
 
     #[inline]
-    fn is_true(&self, path: &str, entry: &Entry<R>) -> bool {
+    fn is_true(&self, entry: &Entry<R>) -> bool {
         if entry.is_evicted() {
             return false;
         }
         if entry.locality() == Locality::Remote {
             return entry.is_within_lifetime() && matches!(self.open(entry), Ok(Some(_)));
         }
-        debug_assert_eq!(path, entry.path().as_str());
-        let walk = entry.needs_confined_walk(self.root.confined_for());
-        let stamp = match walk {
-            false => self.root.quick_stamp(entry.location()),
-            true => self.root.confined_stamp(entry.path()),
-        };
-        let same = stamp == Some(entry.stamp());
-        if same && walk {
-            entry.confirm_walk();
-        }
-        same
+        self.root.stamp(entry.path(), entry.location()) == Some(entry.stamp())
     }
 }
 

@@ -44,12 +44,9 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, format!("Nothing is served at {path}."))
     }
 
-    /// 400, or 404 for names that are hidden.
-    pub(super) fn bad_path(error: PathError, path: &str) -> Self {
-        match error {
-            PathError::Hidden => Self::not_found(path),
-            _ => Self::new(StatusCode::BAD_REQUEST, format!("The request path cannot be served: {error}.")),
-        }
+    /// 400.
+    pub(super) fn bad_path(error: PathError) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, format!("The request path cannot be served: {error}."))
     }
 
     /// 405 with `Allow`.

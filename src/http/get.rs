@@ -12,7 +12,7 @@ use super::fields::{Conditions, Fields, now};
 use super::listing::{self, Generated};
 use super::respond::{self, Content, Representation};
 use super::{Fallback, Listing, Site};
-use crate::resource_path::{Dotfiles, Form, ResourcePath, Target};
+use crate::resource_path::{Dotfiles, Form, PathError, ResourcePath, Target};
 use crate::root::{Node, OpenDirectory, OpenError, OpenFile};
 use crate::semantics::http_date::HttpDate;
 use crate::semantics::preconditions::{MethodClass, PreconditionField, Verdict};
@@ -56,7 +56,8 @@ const LOOKUPS: usize = 8;
 pub(super) async fn answer(site: &Site, request: &HttpRequest, path: &str) -> HttpResponse {
     let target = match ResourcePath::parse(path, site.options.dotfiles) {
         Ok(target) => target,
-        Err(error) => return Problem::bad_path(error, path).respond(request),
+        Err(PathError::Hidden) => return not_found_page(site, request, path).await,
+        Err(error) => return Problem::bad_path(error).respond(request),
     };
     let conditions = Conditions::of(request);
     for _ in 0..LOOKUPS {
@@ -227,24 +228,29 @@ async fn find(
     })
 }
 
-/// Nothing is there: the single-page application's index, the folder's own 404 page, or a problem.
+/// Nothing is there: the single-page application's index, or a 404.
 async fn not_found(site: &Site, request: &HttpRequest, target: &Target<'_>) -> HttpResponse {
     if site.options.fallback == Fallback::SinglePage && looks_like_a_page(request, target) {
         let conditions = Conditions::of(request);
-        let root = Target { path: ResourcePath::ROOT, form: Form::Slash };
-        if let Ok(selected) = select(site, request, &root, conditions.patience()).await
-            && let Ok(Some(response)) = respond_selected(site, request, &root, &conditions, selected)
+        if let Some(index) = ResourcePath::ROOT.child(&site.options.index, Dotfiles::Served)
+            && let Ok(Ok(selected)) = find(site, &index, conditions.patience()).await
+            && let Ok(Some(response)) = respond_selected(site, request, target, &conditions, selected)
         {
             return response;
         }
     }
+    not_found_page(site, request, &target.path.to_string()).await
+}
+
+/// The folder's own 404 page, or a problem.
+async fn not_found_page(site: &Site, request: &HttpRequest, path: &str) -> HttpResponse {
     if let Some(page) = ResourcePath::ROOT.child("404.html", Dotfiles::Hidden)
         && let Ok(Ok(Selected::Entry(entry))) = find(site, &page, Patience::Full).await
         && let Some(body) = entry.body()
     {
         return respond::not_found_page(entry.rendered(), body.clone(), request);
     }
-    Problem::not_found(&target.path.to_string()).respond(request)
+    Problem::not_found(path).respond(request)
 }
 
 /// A place within a single-page application: no file extension, or a person following a link. A

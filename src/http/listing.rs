@@ -41,7 +41,7 @@ pub(super) fn generate(
     directory: &OpenDirectory,
     form: Form,
 ) -> Result<Generated, OpenError> {
-    let mut entries = site.store.root().read_directory(directory)?;
+    let mut entries = site.store.root().read_directory(path, directory)?;
     entries.retain(|entry| path.child(&entry.name, site.options.dotfiles).is_some());
     entries.sort_by(|a, b| (Reverse(a.is_directory), &a.name).cmp(&(Reverse(b.is_directory), &b.name)));
     let (media_type, text) = match form {

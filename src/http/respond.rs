@@ -176,7 +176,9 @@ fn describe(headers: &mut HeaderMap, representation: &Representation<'_>, now: H
     insert(headers, header::CONTENT_TYPE, Some(&fields.content_type));
     insert(headers, header::CACHE_CONTROL, Some(&fields.cache_control));
     insert(headers, header::VARY, fields.vary.as_ref());
-    insert(headers, header::ACCEPT_RANGES, Some(&HeaderValue::from_static("bytes")));
+    if representation.validators.entity_tag.is_some() {
+        insert(headers, header::ACCEPT_RANGES, Some(&HeaderValue::from_static("bytes")));
+    }
     insert(headers, NOSNIFF.0, Some(&NOSNIFF.1));
 }
 

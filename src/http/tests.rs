@@ -1,3 +1,5 @@
+//! The site mounted in an application.
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ETAG, LOCATION};
 use actix_web::{App, test, web};

@@ -1,3 +1,5 @@
+//! Request targets, good and bad.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -4,14 +4,13 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, openat2, readlinkat};
 use rustix::io::{Errno, ReadWriteFlags};
 
 use super::stamp::{file_type, identity, stat};
 use super::{Location, Root, RootDirectory, Stamp, Timestamp};
-use crate::resource_path::ResourcePath;
+use crate::resource_path::{Dotfiles, ResourcePath};
 
 /// Which symbolic links are followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,17 +115,6 @@ impl SymlinkPolicy {
             Self::All => ResolveFlags::NO_MAGICLINKS,
         }
     }
-
-    /// How long a confined open speaks for later hits on the same stamp. A plain `statx` does not
-    /// see that a *parent* folder was moved away and a link put in its place, since the file's own
-    /// stamp stays the same; so the confined walk is repeated after this time.
-    fn confined_for(self) -> Duration {
-        match self {
-            Self::Deny => Duration::ZERO,
-            Self::Within => Duration::from_secs(1),
-            Self::All => Duration::MAX,
-        }
-    }
 }
 
 impl Root {
@@ -161,25 +149,57 @@ impl Root {
         }
     }
 
-    /// How long after a confined open the quick stamp alone may decide.
-    pub fn confined_for(&self) -> Duration {
-        self.symlinks.confined_for()
-    }
-
-    /// Walks to `path` once more within the policy and gives the stamp found there.
-    pub fn confined_stamp(&self, path: &ResourcePath<'_>) -> Option<Stamp> {
+    /// The stamp of what is at `path` now, for the comparison with one that came from an open.
+    ///
+    /// In the root itself, or without confinement, that is one `statx`: equal stamps are the same
+    /// inode, whatever links lead to it. Further down, a *parent* folder can be moved out of the
+    /// root and a link put in its place while the file's own stamp stays the same; so the walk is
+    /// made again, confined.
+    pub fn stamp(&self, path: &ResourcePath<'_>, location: &Location) -> Option<Stamp> {
+        if self.symlinks == SymlinkPolicy::All || !path.as_str().contains('/') {
+            let status = stat(rustix::fs::CWD, location.as_c_str(), self.symlinks.at_flags());
+            return status.ok().map(|status| Stamp::of(&status));
+        }
         let root = self.directory().ok()?;
         let fd = self.open_confined(&root, path, OFlags::PATH).ok()?;
         stat(fd, c"", AtFlags::EMPTY_PATH).ok().map(|status| Stamp::of(&status))
     }
 
-    /// The entries of a directory, in no order.
+    /// The entries of the directory at `path`, in no order: what a request would find there. Nothing
+    /// is told of what lies behind a link that is not followed.
     ///
     /// # Errors
     /// [`OpenError`] when the directory cannot be read.
-    pub fn read_directory(&self, directory: &OpenDirectory) -> Result<Vec<DirectoryEntry>, OpenError> {
+    pub fn read_directory(
+        &self,
+        path: &ResourcePath<'_>,
+        directory: &OpenDirectory,
+    ) -> Result<Vec<DirectoryEntry>, OpenError> {
         let names = self.first_names(directory, usize::MAX)?;
-        Ok(names.iter().filter_map(|name| self.directory_entry(&directory.fd, name)).collect())
+        Ok(names.into_iter().filter_map(|name| self.directory_entry(path, directory, name)).collect())
+    }
+
+    fn directory_entry(
+        &self,
+        path: &ResourcePath<'_>,
+        directory: &OpenDirectory,
+        name: String,
+    ) -> Option<DirectoryEntry> {
+        let mut status = stat(&directory.fd, name.as_str(), AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        if file_type(&status) == FileType::Symlink {
+            let root = self.directory().ok()?;
+            let target =
+                self.open_confined(&root, &path.child(&name, Dotfiles::Served)?, OFlags::PATH).ok()?;
+            status = stat(target, c"", AtFlags::EMPTY_PATH).ok()?;
+        }
+        let is_directory = match file_type(&status) {
+            FileType::Directory => true,
+            FileType::RegularFile => false,
+            _ => return None,
+        };
+        let stamp = Stamp::of(&status);
+        let size = if is_directory { 0 } else { stamp.size };
+        Some(DirectoryEntry { name, is_directory, size, modified: stamp.modified })
     }
 
     /// The first names in a directory, at most `limit`.
@@ -196,18 +216,6 @@ impl Root {
             }
         }
         Ok(names)
-    }
-
-    fn directory_entry(&self, directory: &OwnedFd, name: &str) -> Option<DirectoryEntry> {
-        let status = stat(directory, name, self.symlinks.at_flags()).ok()?;
-        let is_directory = match file_type(&status) {
-            FileType::Directory => true,
-            FileType::RegularFile => false,
-            _ => return None,
-        };
-        let stamp = Stamp::of(&status);
-        let size = if is_directory { 0 } else { stamp.size };
-        Some(DirectoryEntry { name: name.to_owned(), is_directory, size, modified: stamp.modified })
     }
 
     /// An unnamed file in a directory, for probing its filesystem.

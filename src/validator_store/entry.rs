@@ -1,7 +1,6 @@
 //! [`Entry`]: what is known of one file, and for how long it may be believed.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -34,7 +33,6 @@ pub struct Entry<R> {
     locality: Locality,
     lifetime: Duration,
     settled: Instant,
-    walked: AtomicU64,
     evicted: AtomicBool,
 }
 
@@ -75,7 +73,6 @@ impl<R> Entry<R> {
             locality: reading.filesystem.locality,
             lifetime: REMOTE_LIFETIME.max(read_began.elapsed() * REMOTE_LIFETIME_PER_READ),
             settled: read_began,
-            walked: AtomicU64::new(millis_since_start()),
             evicted: AtomicBool::new(false),
         }
     }
@@ -126,19 +123,6 @@ impl<R> Entry<R> {
     pub(super) fn evict(&self) {
         self.evicted.store(true, Ordering::Release);
     }
-
-    /// Whether the last confined walk is longer ago than `confined_for`.
-    pub(super) fn needs_confined_walk(&self, confined_for: Duration) -> bool {
-        if confined_for == Duration::MAX {
-            return false;
-        }
-        let walked = Duration::from_millis(self.walked.load(Ordering::Relaxed));
-        Duration::from_millis(millis_since_start()).saturating_sub(walked) >= confined_for
-    }
-
-    pub(super) fn confirm_walk(&self) {
-        self.walked.store(millis_since_start(), Ordering::Relaxed);
-    }
 }
 
 /// The Last-Modified date of a reading, and the earliest date it may ever take again.
@@ -165,11 +149,6 @@ fn date_validator<R>(reading: &Reading, previous: Option<&Entry<R>>) -> (Option<
         }
         _ => (candidate, after_others),
     }
-}
-
-fn millis_since_start() -> u64 {
-    static START: OnceLock<Instant> = OnceLock::new();
-    u64::try_from(START.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

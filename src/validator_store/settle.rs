@@ -21,16 +21,18 @@ use crate::root::{Filesystem, OpenError, OpenFile, Stamp};
 /// Files up to this size are kept and served from memory.
 pub const MEMORY_FILE_LIMIT: u64 = 1 << 20;
 
-/// How long a file may keep us waiting until it holds still.
+/// How long a file may keep us waiting until it holds still; one that was changed a moment ago gets
+/// longer, for it is being written right now.
 const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE_WITH_WRITERS: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_micros(500);
 const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
 /// Without a lease only age speaks: no `write(2)` is expected to take longer.
 const AGE_WITHOUT_LEASE: Duration = Duration::from_secs(2);
 
-/// Even where certainty is out of reach, a change this young is not read yet: two ticks of the
-/// coarsest clock.
+/// Where certainty is out of reach, what was read counts only if its last change is older than this:
+/// two ticks of the coarsest clock.
 const YOUNGEST: Duration = Duration::from_millis(20);
 
 const PIECE: usize = 1 << 20;
@@ -39,9 +41,9 @@ const PIECE: usize = 1 << 20;
 pub enum Settled {
     /// `digest` is the digest of the bytes under `stamp`; `body` holds them if they are few.
     Certain(Reading),
-    /// The bytes in `body` have this digest, but the file may be changing under its stamp.
+    /// A small file whose bytes in `body` have this digest, but may be changing under their stamp.
     Fleeting(Reading),
-    /// A large file that does not hold still; nothing is known of its bytes.
+    /// It does not hold still; nothing is known of its bytes.
     Busy,
 }
 
@@ -57,15 +59,18 @@ pub struct Reading {
     pub filesystem: Filesystem,
 }
 
-/// One try: what was read, and how long to wait before it would have been certain.
-enum Attempt {
-    Certain(Reading),
-    TooYoung(Option<Reading>, Duration),
-    Disturbed(Option<Reading>),
+/// One try.
+struct Attempt {
+    /// The stamp at its beginning.
+    stamp: Stamp,
+    /// What was read, if all of it was and the stamp was the same afterwards.
+    reading: Option<Reading>,
+    /// How much older the last change would have to be; `None` while somebody may be writing.
+    missing: Option<Duration>,
 }
 
-/// Reads the file that `open` opens until it is settled, for at most [`PATIENCE`] and the time of
-/// one reading more. Blocks.
+/// Reads the file that `open` opens until it is settled, for at most a second and
+/// the time of one reading more. Blocks.
 ///
 /// # Errors
 /// What `open` or reading returns.
@@ -74,61 +79,54 @@ pub fn settle(
     filesystem: impl Fn(&OpenFile) -> Filesystem,
     open: impl Fn() -> Result<OpenFile, OpenError>,
 ) -> Result<Settled, OpenError> {
-    let deadline = Instant::now() + PATIENCE;
+    let began = Instant::now();
     let mut pause = FIRST_PAUSE;
     loop {
         let file = open()?;
-        let left = deadline.saturating_duration_since(Instant::now());
-        let (reading, wait) = match attempt(&file, filesystem(&file), algorithm, left)? {
-            Attempt::Certain(reading) => return Ok(Settled::Certain(reading)),
-            Attempt::TooYoung(reading, wait) => (reading, wait),
-            Attempt::Disturbed(reading) => {
-                let wait = pause.min(left);
-                pause = (pause * 2).min(LONGEST_PAUSE);
-                (reading, wait)
+        let Attempt { stamp, reading, missing } = attempt(&file, filesystem(&file), algorithm)?;
+        let waited = began.elapsed();
+        let mut wait = pause;
+        match (missing, reading) {
+            (Some(Duration::ZERO), Some(reading)) => return Ok(Settled::Certain(reading)),
+            (Some(missing), _) if !missing.is_zero() && waited + missing <= PATIENCE => wait = missing,
+            (_, None) if stamp.size > MEMORY_FILE_LIMIT && waited >= PATIENCE => return Ok(Settled::Busy),
+            (_, None) if waited >= PATIENCE_WITH_WRITERS => return Ok(Settled::Busy),
+            (_, Some(reading)) if waited >= PATIENCE_WITH_WRITERS => return Ok(Settled::Fleeting(reading)),
+            // Only age is missing, or somebody has it open and has not written for a while.
+            (missing, Some(reading)) if is_calm(&stamp) && (missing.is_some() || waited >= PATIENCE) => {
+                return Ok(Settled::Fleeting(reading));
             }
-        };
-        if wait.is_zero() {
-            return Ok(reading.map_or(Settled::Busy, Settled::Fleeting));
+            _ => pause = (pause * 2).min(LONGEST_PAUSE),
         }
         std::thread::sleep(wait);
     }
 }
 
+/// One reading, between two looks at the stamp. A large file is read only if that can settle it.
 fn attempt(
     file: &OpenFile,
     filesystem: Filesystem,
     algorithm: DigestAlgorithm,
-    left: Duration,
 ) -> Result<Attempt, OpenError> {
-    let before = file.stamp_now()?;
-    let lease = lease::probe(file);
-    let missing = match lease {
+    let stamp = file.stamp_now()?;
+    let needed = filesystem.settling_time(&stamp);
+    let missing = match lease::probe(file) {
         LeaseProbe::Busy => None,
-        LeaseProbe::Granted => Some(missing_age(&before, filesystem.settling_time(&before))),
-        LeaseProbe::Unavailable => {
-            Some(missing_age(&before, filesystem.settling_time(&before).max(AGE_WITHOUT_LEASE)))
-        }
+        LeaseProbe::Granted => Some(missing_age(&stamp, needed)),
+        LeaseProbe::Unavailable => Some(missing_age(&stamp, needed.max(AGE_WITHOUT_LEASE))),
     };
-    let small = before.size <= MEMORY_FILE_LIMIT;
-    if !small && missing != Some(Duration::ZERO) {
-        return Ok(match missing {
-            Some(missing) => Attempt::TooYoung(None, useful_wait(&before, missing, left)),
-            None => Attempt::Disturbed(None),
-        });
-    }
-    let reading = match small {
-        true => Some(read_small(file, &before, filesystem, algorithm)?),
-        false => read_large(file, &before, filesystem, algorithm)?,
-    };
-    let whole = reading.as_ref().is_some_and(|it| it.stamp == before) && file.stamp_now()? == before;
-    Ok(match (missing, reading) {
-        (Some(Duration::ZERO), Some(reading)) if whole => Attempt::Certain(reading),
-        (Some(missing), Some(reading)) if whole => {
-            Attempt::TooYoung(Some(reading), useful_wait(&before, missing, left))
+    let reading = match (stamp.size <= MEMORY_FILE_LIMIT, missing) {
+        (true, _) => read_small(file, &stamp)?.map(|bytes| {
+            let digest = Digest::of(algorithm, &bytes);
+            Reading { stamp, digest, body: Some(Bytes::from(bytes)), filesystem }
+        }),
+        (false, Some(Duration::ZERO)) => {
+            let digest = read_large(file, &stamp, algorithm)?;
+            digest.map(|digest| Reading { stamp, digest, body: None, filesystem })
         }
-        (_, reading) => Attempt::Disturbed(reading.filter(|_| small)),
-    })
+        (false, _) => None,
+    };
+    Ok(Attempt { stamp, reading, missing })
 }
 
 /// How much older the last change must be before its stamp speaks for the bytes.
@@ -155,52 +153,42 @@ pub fn unrest(file: &mut OpenFile) -> Result<Duration, OpenError> {
     }
 }
 
-/// What is worth waiting: until the stamp is old enough if that is near, else until the change is
-/// not brand-new any more, else nothing.
-fn useful_wait(stamp: &Stamp, missing: Duration, left: Duration) -> Duration {
-    if missing <= left { missing } else { missing_age(stamp, YOUNGEST).min(left) }
+/// Whether the last change is not brand-new.
+fn is_calm(stamp: &Stamp) -> bool {
+    missing_age(stamp, YOUNGEST).is_zero()
 }
 
-/// Reads all of a small file. What was read may be torn or short, its digest is that of what was read.
-fn read_small(
-    file: &OpenFile,
-    stamp: &Stamp,
-    filesystem: Filesystem,
-    algorithm: DigestAlgorithm,
-) -> Result<Reading, OpenError> {
+/// All bytes of a small file; `None` if its stamp moved meanwhile or bytes were missing.
+fn read_small(file: &OpenFile, stamp: &Stamp) -> Result<Option<Vec<u8>>, OpenError> {
     let size = usize::try_from(stamp.size).unwrap_or(usize::MAX);
     let mut bytes = vec![0; size];
     let mut filled = 0;
     while filled < size {
         match file.read_at(&mut bytes[filled..], filled as u64)? {
-            0 => break,
+            0 => return Ok(None),
             read => filled += read,
         }
     }
-    bytes.truncate(filled);
-    let digest = Digest::of(algorithm, &bytes);
-    let stamp = Stamp { size: filled as u64, ..*stamp };
-    Ok(Reading { stamp, digest, body: Some(Bytes::from(bytes)), filesystem })
+    Ok((file.stamp_now()? == *stamp).then_some(bytes))
 }
 
-/// Hashes a large file, and stops as soon as its stamp moves.
+/// The digest of a large file; `None` as soon as its stamp moves.
 fn read_large(
     file: &OpenFile,
     stamp: &Stamp,
-    filesystem: Filesystem,
     algorithm: DigestAlgorithm,
-) -> Result<Option<Reading>, OpenError> {
+) -> Result<Option<Digest>, OpenError> {
     let mut hasher = Hasher::new(algorithm);
     let mut piece = vec![0; PIECE];
     let mut offset = 0;
     while offset < stamp.size {
-        let read = file.read_at(&mut piece, offset)?;
+        let wanted = usize::try_from(stamp.size - offset).unwrap_or(PIECE).min(PIECE);
+        let read = file.read_at(&mut piece[..wanted], offset)?;
         if read == 0 || file.stamp_now()? != *stamp {
             return Ok(None);
         }
         hasher.update(&piece[..read]);
         offset += read as u64;
     }
-    let whole = offset == stamp.size;
-    Ok(whole.then(|| Reading { stamp: *stamp, digest: hasher.finish(), body: None, filesystem }))
+    Ok(Some(hasher.finish()))
 }

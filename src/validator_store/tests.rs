@@ -1,3 +1,5 @@
+//! Hits, evictions and shared readings.
+
 use std::fs;
 use std::future::Future;
 

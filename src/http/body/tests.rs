@@ -1,3 +1,5 @@
+//! Streams of files that hold still, and of files that do not.
+
 use std::fs;
 use std::io::{Seek as _, Write as _};
 

@@ -1,3 +1,5 @@
+//! Media types and dates.
+
 use super::*;
 use crate::resource_path::Dotfiles;
 

@@ -1,3 +1,5 @@
+//! Outcomes of preconditions and ranges together.
+
 use super::*;
 use crate::semantics::entity_tag::EntityTag;
 use crate::semantics::preconditions::{IfRange, Preconditions};

@@ -1,3 +1,5 @@
+//! Names in listings.
+
 use super::*;
 use crate::root::Timestamp;
 

@@ -1,3 +1,5 @@
+//! Lease probes beside readers and writers.
+
 use std::fs::{File, OpenOptions};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The symlink policies, special files, a replaced root, displaced files.
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;

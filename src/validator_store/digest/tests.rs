@@ -1,3 +1,5 @@
+//! Tags that must never change.
+
 use super::*;
 
 const ALGORITHMS: [DigestAlgorithm; 2] = [DigestAlgorithm::Xxh3, DigestAlgorithm::Blake3];

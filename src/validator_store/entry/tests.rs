@@ -1,3 +1,5 @@
+//! The dates of histories.
+
 use super::*;
 use crate::root::{Filesystem, ReadStyle, Timestamp, Timestamps};
 use crate::validator_store::digest::DigestAlgorithm;

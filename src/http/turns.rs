@@ -1,0 +1,231 @@
+//! One request at a time on a connection.
+//!
+//! actix-http decodes pipelined requests ahead, and frames a response by what it decoded *last*: behind
+//! a GET, a pipelined HEAD takes away the GET's body, and the connection is out of step. So the
+//! bytes of a request are held back here until the response to the one before has been made. Nothing is altered and nothing is
+//! interpreted: what is a request is decided by actix-http alone, and a misjudgement here only
+//! changes the pace.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker, ready};
+
+use actix_web::web::BytesMut;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// How much may be held back; more stays in the kernel's buffer.
+const HELD_LIMIT: usize = 64 * 1024;
+
+/// Whose turn it is on a connection: the client's to ask, or the server's to answer. Shared by the
+/// stream and the service.
+#[derive(Clone, Default)]
+pub(crate) struct Turn(Rc<TurnState>);
+
+#[derive(Default)]
+struct TurnState {
+    answering: Cell<bool>,
+    waiting: RefCell<Option<Waker>>,
+}
+
+/// A connection that hands out one request at a time.
+pub struct TurnStream<S> {
+    stream: S,
+    turn: Turn,
+    held: BytesMut,
+    at: Position,
+    /// The head so far, without blank lines before it, for the rare one that comes in pieces.
+    head: BytesMut,
+}
+
+/// Where in the client's bytes the next one stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Position {
+    Head,
+    /// In a body of which so many bytes are left.
+    Body(u64),
+    /// In a body whose end is not known here.
+    UnknownBody,
+}
+
+impl Turn {
+    /// The response to the current request has been made: the next request may come.
+    pub(super) fn end(&self) {
+        self.0.answering.set(false);
+        if let Some(waker) = self.0.waiting.take() {
+            waker.wake();
+        }
+    }
+}
+
+impl<S> TurnStream<S> {
+    /// Wraps a connection.
+    pub fn new(stream: S) -> Self {
+        let (held, head) = (BytesMut::new(), BytesMut::new());
+        Self { stream, turn: Turn::default(), held, at: Position::Head, head }
+    }
+
+    /// The connection's turn, for the service that answers.
+    pub(crate) fn turn(&self) -> Turn {
+        self.turn.clone()
+    }
+
+    /// How many of `bytes`, the client's next, may be handed on now.
+    fn admit(&mut self, bytes: &[u8]) -> usize {
+        match &mut self.at {
+            Position::UnknownBody => bytes.len(),
+            Position::Body(left) => {
+                let admitted = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                *left -= admitted as u64;
+                if *left == 0 {
+                    self.at = Position::Head;
+                }
+                admitted
+            }
+            Position::Head => self.admit_head(bytes),
+        }
+    }
+
+    fn admit_head(&mut self, bytes: &[u8]) -> usize {
+        let blank = if self.head.is_empty() {
+            bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
+        } else {
+            0
+        };
+        if self.head.is_empty() {
+            // The usual case: a head in one piece.
+            if let Some(end) = end_of_head(&bytes[blank..], 0) {
+                self.begin(body_after(&bytes[blank..blank + end]));
+                return blank + end;
+            }
+        }
+        let known = self.head.len();
+        self.head.extend_from_slice(&bytes[blank..]);
+        match end_of_head(&self.head, known.saturating_sub(2)) {
+            Some(end) => {
+                let body = body_after(&self.head[..end]);
+                self.head.clear();
+                self.begin(body);
+                blank + end - known
+            }
+            None => bytes.len(),
+        }
+    }
+
+    fn begin(&mut self, body: Position) {
+        self.at = body;
+        self.turn.0.answering.set(true);
+    }
+}
+
+impl<S: AsyncRead + Unpin> TurnStream<S> {
+    /// The next request must wait. Its bytes are taken in (up to a limit), so that the end of the
+    /// connection is noticed.
+    fn poll_hold(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.held.len() < HELD_LIMIT {
+            let mut space = [MaybeUninit::uninit(); 4096];
+            let mut buffer = ReadBuf::uninit(&mut space);
+            match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
+                Poll::Ready(Ok(())) if buffer.filled().is_empty() => break,
+                Poll::Ready(Ok(())) => self.held.extend_from_slice(buffer.filled()),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending if self.held.is_empty() => return Poll::Pending,
+                Poll::Pending => break,
+            }
+        }
+        if self.held.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        *self.turn.0.waiting.borrow_mut() = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    /// Hands on what was held back, as far as it may go.
+    fn release(&mut self, buffer: &mut ReadBuf<'_>) {
+        let mut held = std::mem::take(&mut self.held);
+        let offered = held.len().min(buffer.remaining());
+        let admitted = self.admit(&held[..offered]);
+        buffer.put_slice(&held.split_to(admitted));
+        self.held = held;
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for TurnStream<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.at == Position::Head && this.turn.0.answering.get() {
+            return this.poll_hold(context);
+        }
+        if !this.held.is_empty() {
+            this.release(buffer);
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+        let admitted = this.admit(&buffer.filled()[before..]);
+        this.held.extend_from_slice(&buffer.filled()[before + admitted..]);
+        buffer.set_filled(before + admitted);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for TurnStream<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+/// Where a head ends that begins at 0, looking from `from` on: behind its empty line.
+fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut from = from;
+    while let Some(found) = memchr::memchr(b'\n', &bytes[from..]) {
+        let next = from + found + 1;
+        match &bytes[next..] {
+            [b'\n', ..] => return Some(next + 1),
+            [b'\r', b'\n', ..] => return Some(next + 2),
+            _ => from = next,
+        }
+    }
+    None
+}
+
+/// What follows a head, as far as the pace is concerned.
+fn body_after(head: &[u8]) -> Position {
+    let mut position = Position::Head;
+    for line in head.split(|byte| *byte == b'\n') {
+        let Some(colon) = memchr::memchr(b':', line) else { continue };
+        let (name, value) = (line[..colon].trim_ascii(), line[colon + 1..].trim_ascii());
+        if name.eq_ignore_ascii_case(b"transfer-encoding") || name.eq_ignore_ascii_case(b"upgrade") {
+            return Position::UnknownBody;
+        }
+        if name.eq_ignore_ascii_case(b"content-length") {
+            let length = std::str::from_utf8(value).ok().and_then(|length| length.parse().ok());
+            position = length.map_or(Position::UnknownBody, |length| match length {
+                0 => Position::Head,
+                length => Position::Body(length),
+            });
+        }
+    }
+    position
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+//! The pace at which a connection hands out requests.
+
+use proptest::prelude::*;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::*;
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const HEAD: &str = "HEAD / HTTP/1.1\nHost: a\n\n";
+const PUT: &str = "PUT / HTTP/1.1\r\nContent-Length: 5\r\n\r\nbytes";
+
+/// What is handed out turn by turn of `sent`, written in pieces of `piece` bytes.
+fn turns(sent: &str, piece: usize) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let (mut client, server) = tokio::io::duplex(1 << 20);
+        let mut stream = TurnStream::new(server);
+        let turn = stream.turn();
+        let mut turns = vec![String::new()];
+        let mut pieces = sent.as_bytes().chunks(piece);
+        loop {
+            let mut buffer = [0; 4096];
+            let read = tokio::select! {
+                biased;
+                read = stream.read(&mut buffer) => read.unwrap(),
+                () = std::future::ready(()) => match pieces.next() {
+                    Some(piece) => { client.write_all(piece).await.unwrap(); continue }
+                    None if turn.0.answering.get() => { turn.end(); turns.push(String::new()); continue }
+                    None => break,
+                },
+            };
+            turns.last_mut().unwrap().push_str(std::str::from_utf8(&buffer[..read]).unwrap());
+        }
+        turns.retain(|turn| !turn.is_empty());
+        turns
+    })
+}
+
+#[test]
+fn pipelined_requests_come_one_at_a_time() {
+    let chunked = "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbytes\r\n0\r\n\r\n";
+    for (name, requests) in [
+        ("one", vec![GET]),
+        ("three", vec![GET, HEAD, GET]),
+        ("a body with its head", vec![PUT, GET]),
+        ("two bodies", vec![GET, PUT, PUT, HEAD]),
+        ("blank lines between", vec![GET, "\r\n\r\nGET / HTTP/1.1\r\n\r\n", HEAD]),
+        ("a body whose end is unknown", vec![GET, chunked]),
+    ] {
+        for piece in [1, 2, 3, 7, 50, 10_000] {
+            assert_eq!(turns(&requests.concat(), piece), requests, "{name}, pieces of {piece}");
+        }
+    }
+}
+
+#[test]
+fn the_end_of_the_connection_is_noticed_while_answering() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let (mut client, server) = tokio::io::duplex(1 << 10);
+        let mut stream = TurnStream::new(server);
+        client.write_all(GET.as_bytes()).await.unwrap();
+        let mut buffer = [0; 4096];
+        assert_eq!(stream.read(&mut buffer).await.unwrap(), GET.len());
+        drop(client);
+        assert_eq!(stream.read(&mut buffer).await.unwrap(), 0);
+    });
+}
+
+proptest! {
+    #[test]
+    fn no_byte_is_lost_or_altered(sent in "([A-Z]{1,3} /[ :\r\n]{0,3}|content-length: ?[0-9x]{1,2}|\r?\n){0,30}", piece in 1..40_usize) {
+        let handed_out = turns(&sent, piece).concat();
+        prop_assert_eq!(handed_out, sent);
+    }
+}
