@@ -38,7 +38,12 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 fn init_logging(config: LogConfig) {
     let mut builder = env_logger::Builder::new();
     builder.filter_level(config.level.min(LevelFilter::Warn));
-    builder.filter_module("ifmatch", config.level).parse_default_env();
+    builder.filter_module("ifmatch", config.level);
+    if config.level < LevelFilter::Debug {
+        // It reports what clients do wrong as errors of its own, a line for each malformed request.
+        builder.filter_module("actix_http", LevelFilter::Off);
+    }
+    builder.parse_default_env();
     if config.format == LogFormat::Json {
         builder.format(|out, record| {
             let line = serde_json::json!({

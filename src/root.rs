@@ -89,6 +89,7 @@ impl Root {
     /// # Errors
     /// [`RootError`], a sentence for the person who started the program.
     pub fn open(path: &Path, symlinks: SymlinkPolicy) -> Result<Self, RootError> {
+        lease::handle_lease_breaks();
         let path = std::path::absolute(path).map_err(|error| RootError::Io(path.to_owned(), error))?;
         let directory = RootDirectory::open(&path).map_err(|errno| match errno {
             Errno::NOENT => RootError::Missing(path.clone()),

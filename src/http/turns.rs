@@ -46,8 +46,29 @@ enum Position {
     Head,
     /// In a body of which so many bytes are left.
     Body(u64),
-    /// In a body whose end is not known here.
-    UnknownBody,
+    /// In a chunked body.
+    Chunked(Chunk),
+    /// In bytes whose end is not known here.
+    Unknown,
+}
+
+/// Where in a chunked body (RFC 9112 7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Chunk {
+    /// In a size, with its value so far.
+    Size(u64),
+    /// Behind a size, before the end of its line.
+    Extension(u64),
+    /// In data, of which so many bytes and the end of its line are left.
+    Data(u64),
+    /// In the trailer section; whether the line is empty so far.
+    Trailer(Line),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    Empty,
+    Begun,
 }
 
 impl Turn {
@@ -75,7 +96,14 @@ impl<S> TurnStream<S> {
     /// How many of `bytes`, the client's next, may be handed on now.
     fn admit(&mut self, bytes: &[u8]) -> usize {
         match &mut self.at {
-            Position::UnknownBody => bytes.len(),
+            Position::Unknown => bytes.len(),
+            Position::Chunked(chunk) => match end_of_chunks(chunk, bytes) {
+                Some(end) => {
+                    self.at = Position::Head;
+                    end
+                }
+                None => bytes.len(),
+            },
             Position::Body(left) => {
                 let admitted = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
                 *left -= admitted as u64;
@@ -209,22 +237,58 @@ fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
 
 /// What follows a head, as far as the pace is concerned.
 fn body_after(head: &[u8]) -> Position {
+    if head.starts_with(b"CONNECT ") {
+        return Position::Unknown;
+    }
     let mut position = Position::Head;
     for line in head.split(|byte| *byte == b'\n') {
         let Some(colon) = memchr::memchr(b':', line) else { continue };
         let (name, value) = (line[..colon].trim_ascii(), line[colon + 1..].trim_ascii());
-        if name.eq_ignore_ascii_case(b"transfer-encoding") || name.eq_ignore_ascii_case(b"upgrade") {
-            return Position::UnknownBody;
+        if name.eq_ignore_ascii_case(b"transfer-encoding") && value.eq_ignore_ascii_case(b"chunked") {
+            return Position::Chunked(Chunk::Size(0));
+        }
+        if name.eq_ignore_ascii_case(b"upgrade") && value.eq_ignore_ascii_case(b"websocket") {
+            return Position::Unknown;
         }
         if name.eq_ignore_ascii_case(b"content-length") {
             let length = std::str::from_utf8(value).ok().and_then(|length| length.parse().ok());
-            position = length.map_or(Position::UnknownBody, |length| match length {
+            position = length.map_or(Position::Unknown, |length| match length {
                 0 => Position::Head,
                 length => Position::Body(length),
             });
         }
     }
     position
+}
+
+/// Where a chunked body ends within `bytes`; `chunk` keeps the place between calls.
+fn end_of_chunks(chunk: &mut Chunk, bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        at += 1;
+        *chunk = match (*chunk, byte) {
+            (Chunk::Data(left), _) => {
+                let skipped = (bytes.len() - at).min(usize::try_from(left - 1).unwrap_or(usize::MAX));
+                at += skipped;
+                match left - 1 - skipped as u64 {
+                    0 => Chunk::Size(0),
+                    left => Chunk::Data(left),
+                }
+            }
+            (Chunk::Size(0) | Chunk::Extension(0), b'\n') => Chunk::Trailer(Line::Empty),
+            (Chunk::Size(size) | Chunk::Extension(size), b'\n') => Chunk::Data(size.saturating_add(2)),
+            (Chunk::Size(size), byte) => match char::from(byte).to_digit(16) {
+                Some(digit) => Chunk::Size(size.saturating_mul(16).saturating_add(digit.into())),
+                None => Chunk::Extension(size),
+            },
+            (Chunk::Trailer(Line::Empty), b'\n') => return Some(at),
+            (Chunk::Trailer(_), b'\n') => Chunk::Trailer(Line::Empty),
+            (Chunk::Trailer(line), b'\r') => Chunk::Trailer(line),
+            (Chunk::Trailer(_), _) => Chunk::Trailer(Line::Begun),
+            (extension, _) => extension,
+        };
+    }
+    None
 }
 
 #[cfg(test)]

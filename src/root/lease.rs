@@ -38,7 +38,7 @@ pub fn probe(file: impl AsFd) -> LeaseProbe {
 }
 
 /// A lease holder without a handler for SIGIO is killed by the first writer: install one, once.
-fn handle_lease_breaks() {
+pub(super) fn handle_lease_breaks() {
     static HANDLER: OnceLock<()> = OnceLock::new();
     HANDLER.get_or_init(|| {
         let broken = Arc::new(AtomicBool::new(false));

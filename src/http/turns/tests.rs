@@ -38,6 +38,8 @@ fn turns(sent: &str, piece: usize) -> Vec<String> {
 
 #[test]
 fn pipelined_requests_come_one_at_a_time() {
+    let trailers =
+        "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nA;x=y\r\n0123456\r\n\n\r\n000;a\r\nX: y\r\n\r\n";
     let chunked = "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbytes\r\n0\r\n\r\n";
     for (name, requests) in [
         ("one", vec![GET]),
@@ -45,7 +47,9 @@ fn pipelined_requests_come_one_at_a_time() {
         ("a body with its head", vec![PUT, GET]),
         ("two bodies", vec![GET, PUT, PUT, HEAD]),
         ("blank lines between", vec![GET, "\r\n\r\nGET / HTTP/1.1\r\n\r\n", HEAD]),
-        ("a body whose end is unknown", vec![GET, chunked]),
+        ("a chunked body", vec![GET, chunked, HEAD]),
+        ("chunks with extensions and trailers", vec![trailers, GET]),
+        ("an empty chunked body", vec!["PUT / HTTP/1.1\r\ntransfer-encoding:chunked\r\n\r\n0\r\n\r\n", HEAD]),
     ] {
         for piece in [1, 2, 3, 7, 50, 10_000] {
             assert_eq!(turns(&requests.concat(), piece), requests, "{name}, pieces of {piece}");

@@ -1,0 +1,24 @@
+//! The integration tests of `ifmatch`: the real program, on a port of its own choice, in a fresh folder, asked over
+//! plain sockets. One file per feature. What a pure function decides is tested beside that function in `src/`.
+//!
+//! No test looks at a clock to decide, and none depends on another. A test that fails prints the command, the folder,
+//! and what the server wrote.
+
+// A test that cannot go on has nothing better to do than to panic where it stands.
+#![allow(clippy::unwrap_used)]
+
+mod attacks;
+mod bodies;
+mod conditional;
+mod confinement;
+mod freshness;
+mod fuzz;
+mod harness;
+mod listing;
+mod ranges;
+mod resolution;
+mod startup;
+mod stress;
+mod tidy;
+mod validators;
+mod watcher;

@@ -1,0 +1,458 @@
+//! From the request path to what answers it: files, indexes, redirects, error pages, the single-page fallback, hidden
+//! names, media types, methods and the reserved prefix.
+
+use std::fs;
+
+use crate::harness::{Launch, Request, Server, get, head, request, tag_of};
+
+const PROBLEM: &str = "application/problem+json";
+
+fn accepting(target: impl AsRef<[u8]>, accept: &str) -> Request {
+    get(target).field("Accept", accept)
+}
+
+#[test]
+fn a_path_names_the_file_it_spells() {
+    let server = Server::start();
+    for (name, targets) in [
+        (
+            "plain.txt",
+            vec![
+                "/plain.txt",
+                "/plain%2etxt",
+                "/%70lain.txt",
+                "//plain.txt",
+                "///plain.txt",
+                "/plain.txt?x=1",
+                "/plain.txt?",
+            ],
+        ),
+        ("sub/deep/file", vec!["/sub/deep/file", "//sub///deep//file", "/sub/deep/file?a=/../b"]),
+        ("with space", vec!["/with%20space"]),
+        ("plus+sign", vec!["/plus+sign", "/plus%2Bsign"]),
+        ("per%cent", vec!["/per%25cent"]),
+        ("%41", vec!["/%2541"]),
+        ("ünï", vec!["/%C3%BCn%c3%af"]),
+        ("a=b&c;d,e", vec!["/a=b&c;d,e"]),
+        ("...", vec![]),
+        ("..a", vec![]),
+        ("~", vec!["/~"]),
+        ("colon:at@", vec!["/colon:at@"]),
+    ] {
+        server.folder().write(name, name);
+        for target in targets {
+            server.get(target).expect_file(name.as_bytes());
+            server.get(format!("http://localhost{target}")).expect_file(name.as_bytes());
+        }
+    }
+    server.get("/PLAIN.TXT").expect(404);
+    server.get("/with+space").expect(404);
+    server.get("/A").expect(404);
+}
+
+#[test]
+fn what_no_path_can_spell_is_refused() {
+    let server = Server::start();
+    server.folder().write("sub/file", "x");
+    for target in [
+        "/sub/./file",
+        "/sub/../sub/file",
+        "/..",
+        "/.",
+        "/sub/..",
+        "/%2e/sub/file",
+        "/%2E%2e/sub/file",
+        "/.%2e/sub/file",
+        "/sub%2Ffile",
+        "/sub%2ffile",
+        "/sub/file%00",
+        "/%00",
+        "/sub/%ff",
+        "/%c3%28",
+        "/%c0%ae%c0%ae/x",
+        "/%ed%a0%80",
+    ] {
+        server.get(target).expect(400);
+        server.head(target).expect(400);
+    }
+    for target in ["/%", "/%4", "/%zz", "/sub/%2", "/%u0041"] {
+        server.get(target).expect_one_of(&[400, 404]);
+    }
+    // Each step is decoded once.
+    server.get("/%252e%252e/x").expect(404);
+    server.get("/sub%252ffile").expect(404);
+}
+
+#[test]
+fn a_very_long_path_is_not_found() {
+    let server = Server::start();
+    for length in [255, 256, 300, 4000, 5000, 20_000] {
+        server.get(format!("/{}", "x".repeat(length))).expect_one_of(&[404, 414]);
+        server.get(format!("/{}file", "d/".repeat(length / 2))).expect_one_of(&[404, 414]);
+    }
+    let name = "n".repeat(255);
+    server.folder().write(&name, "long");
+    server.get(format!("/{name}")).expect_file(b"long");
+}
+
+#[test]
+fn a_file_with_a_trailing_slash_is_not_found() {
+    let server = Server::start();
+    server.folder().write("file", "x");
+    for target in ["/file/", "/file//", "/file/x", "/file/index.html"] {
+        server.get(target).expect(404);
+    }
+}
+
+#[test]
+fn a_folder_answers_with_its_index() {
+    let server = Server::start();
+    server.folder().write("index.html", "the index");
+    server.folder().write("sub/index.html", "the other");
+    server.get("/").expect_file(b"the index");
+    let index = server.get("/?x=1").expect_file(b"the index");
+    assert_eq!(index.field("Content-Type"), Some("text/html; charset=utf-8"), "{index}");
+    server.get("/index.html").expect_file(b"the index");
+    server.get("/sub/").expect_file(b"the other");
+    server.ask(&get("/sub/").field("If-None-Match", tag_of(b"the other"))).expect(304);
+    server.ask(&get("/sub/").field("Range", "bytes=0-2")).expect(206);
+
+    let server = Launch::new().args(["--index", "main.htm"]).start();
+    server.folder().write("index.html", "not this");
+    server.folder().write("main.htm", "but this");
+    server.get("/").expect_file(b"but this");
+}
+
+#[test]
+fn an_index_that_is_no_file_does_no_harm() {
+    let server = Server::start();
+    server.folder().folder("sub/index.html");
+    server.folder().write("sub/file", "x");
+    server.get("/sub/").expect_one_of(&[200, 404]);
+    server.get("/sub/file").expect_file(b"x");
+}
+
+#[test]
+fn a_folder_without_its_slash_is_redirected() {
+    let server = Server::start();
+    for name in ["sub/deep", "with space", "ünï", "quo\"te", "a?b", "a#b", "per%41", "evil.example"] {
+        server.folder().write(format!("{name}/index.html"), "x");
+    }
+    for (target, location) in [
+        ("/sub", "/sub/"),
+        ("/sub/deep", "/sub/deep/"),
+        ("/sub?x=1&y=/z", "/sub/?x=1&y=/z"),
+        ("/sub?", "/sub/?"),
+        ("/sub/deep?next=//evil.example", "/sub/deep/?next=//evil.example"),
+        ("/with%20space", "/with%20space/"),
+        ("/%C3%BCn%C3%AF", "/%C3%BCn%C3%AF/"),
+        ("/a%3Fb", "/a%3Fb/"),
+        ("/a%23b", "/a%23b/"),
+        ("/per%2541", "/per%2541/"),
+        ("//evil.example", "/evil.example/"),
+        ("///evil.example", "/evil.example/"),
+        ("http://evil.example/sub", "/sub/"),
+    ] {
+        for method in ["GET", "HEAD"] {
+            let response = server.ask(&request(method, target)).expect(301);
+            let found = response.field("Location").unwrap();
+            // "?" alone may be kept or dropped; escapes may be spelled in either case.
+            let same = found.eq_ignore_ascii_case(location) || format!("{found}?") == location;
+            assert!(same, "{found} instead of {location}\n{response}");
+            assert_eq!(response.field("Cache-Control"), Some("no-cache"), "{response}");
+            assert_eq!(response.field("Set-Cookie"), None, "{response}");
+        }
+        let followed = server.get(target).field("Location").unwrap().to_owned();
+        server.get(followed).expect(200);
+    }
+}
+
+#[test]
+fn a_folder_whose_name_breaks_lines_injects_no_field() {
+    let server = Server::start();
+    server.folder().write("x\r\nSet-Cookie: a=b/index.html", "x");
+    for target in
+        ["/x%0D%0ASet-Cookie:%20a=b", "/x%0d%0aSet-Cookie:%20a=b/", "/x%0D%0ASet-Cookie:%20a=b/missing"]
+    {
+        let response = server.get(target).expect_one_of(&[301, 200, 404, 400]);
+        assert_eq!(response.field("Set-Cookie"), None, "{response}");
+    }
+}
+
+#[test]
+fn an_error_is_a_problem_document() {
+    let server = Server::start();
+    for (target, status) in [("/missing", 404), ("/%2e%2e", 400)] {
+        let response = server.get(target).expect(status);
+        assert!(response.field("Content-Type").is_some_and(|kind| kind.starts_with(PROBLEM)), "{response}");
+        let problem = response.json();
+        assert_eq!(problem["status"], status, "{response}");
+        for member in ["type", "title", "detail"] {
+            assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "no {member}\n{response}");
+        }
+        assert!(
+            !response.text().contains(server.folder().root().to_str().unwrap()),
+            "a path of the host\n{response}"
+        );
+        server.ask(&accepting(target, "application/json")).expect(status).json();
+
+        let page = server.ask(&accepting(target, "text/html,application/xhtml+xml,*/*;q=0.8")).expect(status);
+        assert!(page.field("Content-Type").is_some_and(|kind| kind.starts_with("text/html")), "{page}");
+        assert!(page.text().contains(&status.to_string()), "{page}");
+    }
+}
+
+#[test]
+fn an_error_page_repeats_nothing_unescaped() {
+    let server = Server::start();
+    for target in [
+        "/%3Cscript%3Ealert(1)%3C/script%3E",
+        "/%22onmouseover=%22alert(1)",
+        "/<script>alert(1)",
+        "/%1b%5b31m",
+    ] {
+        let page = server.ask(&accepting(target, "text/html")).expect_one_of(&[404, 400]).text();
+        for markup in ["<script", "\"onmouseover", "\u{1b}"] {
+            assert!(!page.contains(markup), "{markup} in\n{page}");
+        }
+    }
+}
+
+#[test]
+fn the_404_page_of_the_folder_is_the_body_of_every_404() {
+    let server = Server::start();
+    let page = "<h1>not here</h1>";
+    server.folder().write("404.html", page);
+    server.folder().write("file", "x");
+    for target in ["/missing", "/sub/missing", "/file/", "/.hidden"] {
+        for accept in ["text/html", "*/*"] {
+            let response = server.ask(&accepting(target, accept)).expect(404);
+            assert_eq!(response.text(), page, "{response}");
+            assert!(
+                response.field("Content-Type").is_some_and(|kind| kind.starts_with("text/html")),
+                "{response}"
+            );
+            let of_head = server.ask(&head(target).field("Accept", accept)).expect(404);
+            assert_eq!(of_head.field("Content-Length"), Some(page.len().to_string().as_str()), "{of_head}");
+        }
+    }
+    server.get("/404.html").expect_file(page.as_bytes());
+    // It stays an error: no condition and no range makes it anything else.
+    for (name, value) in [
+        ("If-None-Match", tag_of(page.as_bytes())),
+        ("If-None-Match", "*".into()),
+        ("Range", "bytes=0-1".into()),
+    ] {
+        let response = server.ask(&get("/missing").field(name, value)).expect(404);
+        assert_eq!(response.text(), page, "{response}");
+    }
+    server.ask(&request("PUT", "/missing").body("x")).expect(405);
+    // And it is current.
+    for round in 0..50 {
+        let page = format!("<h1>round {round}</h1>");
+        server.folder().write("404.html", &page);
+        assert_eq!(server.get("/missing").expect(404).text(), page);
+    }
+    fs::remove_file(server.folder().path("404.html")).unwrap();
+    server.get("/missing").expect(404).json();
+}
+
+#[test]
+fn the_single_page_fallback_answers_for_routes_only() {
+    let server = Launch::new().arg("--spa").start();
+    let index = "<h1>app</h1>";
+    server.folder().write("index.html", index);
+    server.folder().write("real/file.js", "js");
+    for target in ["/", "/route", "/route/deep/er", "/route/?x=1", "/users/42"] {
+        let response = server.get(target).expect_file(index.as_bytes());
+        assert_eq!(response.field("Content-Type"), Some("text/html; charset=utf-8"), "{response}");
+        server.ask(&get(target).field("If-None-Match", tag_of(index.as_bytes()))).expect(304);
+        server.head(target).expect(200);
+    }
+    server.get("/missing.js").expect(404);
+    server.ask(&accepting("/missing.js", "*/*")).expect(404);
+    server.ask(&accepting("/release/v1.2", "text/html,*/*;q=0.8")).expect_file(index.as_bytes());
+    server.get("/real/file.js").expect_file(b"js");
+    server.get("/%2e%2e/route").expect(400);
+    for round in 0..50 {
+        let index = format!("<h1>round {round}</h1>");
+        server.folder().write("index.html", &index);
+        server.get("/route").expect_file(index.as_bytes());
+    }
+    fs::remove_file(server.folder().path("index.html")).unwrap();
+    server.get("/route").expect(404);
+}
+
+#[test]
+fn hidden_names_are_not_found() {
+    let server = Server::start();
+    for name in
+        [".env", ".git/config", "sub/.htpasswd", ".well-known/security.txt", ".well-known/.secret", "..."]
+    {
+        server.folder().write(name, name);
+    }
+    server.get("/.well-known/security.txt").expect_file(b".well-known/security.txt");
+    for target in [
+        "/.env",
+        "/%2eenv",
+        "/.git/config",
+        "/.git/",
+        "/.git",
+        "/sub/.htpasswd",
+        "//.env",
+        "/.well-known/.secret",
+        "/...",
+    ] {
+        server.get(target).expect(404);
+    }
+
+    let server = Launch::new().arg("--hidden").start();
+    for name in [".env", ".git/config", "sub/.htpasswd"] {
+        server.folder().write(name, name);
+        server.get(format!("/{name}")).expect_file(name.as_bytes());
+    }
+}
+
+#[test]
+fn reserved_names_are_never_served() {
+    for launch in [Launch::new(), Launch::new().arg("--hidden")] {
+        let server = launch.start();
+        for name in [
+            ".~ifmatch.staged",
+            "sub/.~ifmatch.x",
+            ".~ifmatch.dir/file",
+            "__ifmatch__/file",
+            "__ifmatch__/index.html",
+        ] {
+            server.folder().write(name, "reserved");
+        }
+        let targets = [
+            "/.~ifmatch.staged",
+            "/%2e~ifmatch.staged",
+            "/.%7eifmatch.staged",
+            "/sub/.~ifmatch.x",
+            "/.~ifmatch.dir/file",
+            "/.~ifmatch.dir/",
+            "/.~ifmatch.dir",
+            "/__ifmatch__/file",
+            "/__ifmatch__/index.html",
+            "/__ifmatch__/",
+            "/__ifmatch__",
+            "//__ifmatch__/file",
+            "/%5f_ifmatch__/file",
+        ];
+        for target in targets {
+            server.get(target).expect(404);
+        }
+    }
+}
+
+#[test]
+fn a_file_has_the_media_type_of_its_extension() {
+    let server = Server::start();
+    for (name, expected) in [
+        ("a.html", "text/html; charset=utf-8"),
+        ("a.HTML", "text/html; charset=utf-8"),
+        ("a.htm", "text/html; charset=utf-8"),
+        ("a.css", "text/css; charset=utf-8"),
+        ("a.js", "text/javascript; charset=utf-8"),
+        ("a.mjs", "text/javascript; charset=utf-8"),
+        ("a.txt", "text/plain; charset=utf-8"),
+        ("a.min.js", "text/javascript; charset=utf-8"),
+        ("a.json", "application/json"),
+        ("a.svg", "image/svg+xml"),
+        ("a.png", "image/png"),
+        ("a.webp", "image/webp"),
+        ("a.avif", "image/avif"),
+        ("a.wasm", "application/wasm"),
+        ("a.woff2", "font/woff2"),
+        ("a.pdf", "application/pdf"),
+        ("a.mp4", "video/mp4"),
+        ("a.zip", "application/zip"),
+        ("a.webmanifest", "application/manifest+json"),
+        ("a.unknown-extension", "application/octet-stream"),
+        ("no-extension", "application/octet-stream"),
+        ("html", "application/octet-stream"),
+    ] {
+        server.folder().write(name, "x");
+        let response = server.get(format!("/{name}")).expect(200);
+        let found = response.field("Content-Type").unwrap_or_default();
+        let bare = |text: &str| text.split(';').next().unwrap().trim().to_owned();
+        // The character set is asked for where a browser would otherwise guess: in text.
+        let right = if expected.starts_with("text/") { found == expected } else { bare(found) == expected };
+        assert!(right, "{name}: {found} instead of {expected}\n{response}");
+    }
+}
+
+#[test]
+fn only_reading_is_allowed() {
+    let server = Server::start();
+    server.folder().write("file", "untouched");
+    for target in ["/file", "/new", "/", "/file/"] {
+        for method in ["PUT", "POST", "DELETE", "PATCH", "MKCOL", "PROPFIND", "QUERY"] {
+            let response = server.ask(&request(method, target).body("other")).expect(405);
+            for allowed in ["GET", "HEAD", "OPTIONS"] {
+                assert!(response.lists("Allow", allowed), "{response}");
+            }
+            assert!(!response.lists("Allow", method), "{response}");
+        }
+    }
+    server.ask(&request("TRACE", "/file")).expect_one_of(&[405, 501]);
+    server.ask(&request("get", "/file")).expect_one_of(&[405, 400, 501]);
+    server.get("/file").expect_file(b"untouched");
+    server.get("/new").expect(404);
+}
+
+#[test]
+fn options_tells_what_is_allowed() {
+    let server = Server::start();
+    server.folder().write("file", "x");
+    for target in ["/file", "/missing", "/", "*"] {
+        let response = server.ask(&request("OPTIONS", target)).expect_one_of(&[200, 204]);
+        for allowed in ["GET", "HEAD", "OPTIONS"] {
+            assert!(response.lists("Allow", allowed), "{response}");
+        }
+    }
+}
+
+#[test]
+fn health_tells_version_watcher_and_freshness() {
+    let server = Server::start();
+    let response = server.get("/__ifmatch__/health").expect(200);
+    assert!(
+        response.field("Content-Type").is_some_and(|kind| kind.starts_with("application/json")),
+        "{response}"
+    );
+    let health = response.json();
+    assert_eq!(health["ok"], true, "{response}");
+    assert_eq!(health["version"], env!("CARGO_PKG_VERSION"), "{response}");
+    let one_of = |value: &serde_json::Value, known: &[&str]| {
+        value.as_str().is_some_and(|value| known.contains(&value))
+    };
+    assert!(
+        one_of(&health["watcher"]["state"], &["off", "starting", "watching", "limited", "failed"]),
+        "{response}"
+    );
+    for number in ["overflows", "evictions"] {
+        assert!(health["watcher"][number].is_u64(), "{response}");
+    }
+    assert!(one_of(&health["freshness"]["proof"], &["lease", "age"]), "{response}");
+    assert!(one_of(&health["freshness"]["timestamps"], &["multigrain", "coarse"]), "{response}");
+    assert!(health["freshness"]["filesystem"].as_str().is_some_and(|name| !name.is_empty()), "{response}");
+    assert!(
+        !response.text().contains(server.folder().root().to_str().unwrap()),
+        "a path of the host\n{response}"
+    );
+    server.get("/__ifmatch__/nothing").expect(404);
+}
+
+#[test]
+fn cache_control_is_what_was_asked_for() {
+    let server = Launch::new().args(["--cache-control", "public, max-age=60"]).start();
+    server.folder().write("file", "x");
+    assert_eq!(server.get("/file").field("Cache-Control"), Some("public, max-age=60"));
+    let not_modified = server.ask(&get("/file").field("If-None-Match", tag_of(b"x"))).expect(304);
+    assert_eq!(not_modified.field("Cache-Control"), Some("public, max-age=60"), "{not_modified}");
+    let part = server.ask(&get("/file").field("Range", "bytes=0-0")).expect(206);
+    assert_eq!(part.field("Cache-Control"), Some("public, max-age=60"), "{part}");
+}
