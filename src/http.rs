@@ -9,6 +9,7 @@ mod error;
 mod fields;
 mod get;
 mod health;
+mod html;
 mod listing;
 mod respond;
 mod turns;
@@ -75,6 +76,35 @@ pub enum Fallback {
 }
 
 /// A folder presented over HTTP.
+///
+/// ```no_run
+/// use std::sync::Arc;
+/// use actix_web::http::header::HeaderValue;
+/// use ifmatch::http::{self, Fallback, Listing, Site, SiteOptions};
+/// use ifmatch::resource_path::Dotfiles;
+/// use ifmatch::root::{Root, SymlinkPolicy};
+/// use ifmatch::validator_store::digest::DigestAlgorithm;
+/// use ifmatch::validator_store::{StoreOptions, ValidatorStore, watch};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let root = Root::open("public".as_ref(), SymlinkPolicy::Within)?;
+/// let cache_control = HeaderValue::from_static("no-cache");
+/// let store = StoreOptions { algorithm: DigestAlgorithm::Xxh3, memory: 64 << 20 };
+/// let store = ValidatorStore::new(root, store, http::renderer(cache_control.clone()));
+/// let watch = watch::start(Arc::clone(&store));
+/// let options = SiteOptions {
+///     index: "index.html".to_owned(),
+///     dotfiles: Dotfiles::Hidden,
+///     listing: Listing::Shown,
+///     fallback: Fallback::NotFound,
+///     cache_control,
+/// };
+/// let site = Site::new(store, options, watch).mounted_at("/assets");
+/// let server = actix_web::HttpServer::new(move || actix_web::App::new().service(site.clone()));
+/// server.bind("127.0.0.1:8080")?.run().await?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct Site {
     store: Arc<Store>,
     options: SiteOptions,

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use actix_web::body::{BodySize, MessageBody};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::web::{Bytes, BytesMut};
 use rustix::io::Errno;
 use tokio::task::JoinHandle;
@@ -193,6 +193,27 @@ impl MessageBody for Stream {
                 Poll::Ready(Some(Ok(text)))
             }
         }
+    }
+}
+
+/// Bytes in memory as a body. Many are handed on in pieces: actix copies each piece into its write
+/// buffer, which is cheap only while that stays in the processor's cache.
+pub(super) fn memory(bytes: Bytes) -> BoxBody {
+    if bytes.len() <= CHUNK { BoxBody::new(bytes) } else { BoxBody::new(Pieces(bytes)) }
+}
+
+struct Pieces(Bytes);
+
+impl MessageBody for Pieces {
+    type Error = std::convert::Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.0.len() as u64)
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let length = self.0.len().min(CHUNK);
+        Poll::Ready((length > 0).then(|| Ok(self.0.split_to(length))))
     }
 }
 

@@ -9,9 +9,8 @@ use serde_json::{Map, Value};
 
 use super::ALLOW;
 use super::accept;
-use super::fields::{Conditions, date_field, now};
-use super::listing::{CONTENT_SECURITY_POLICY, escape};
-use super::respond::{Representation, set, validators};
+use super::fields::{Conditions, Representation, date_field, now, set, validators};
+use super::html::{CONTENT_SECURITY_POLICY, escape};
 use crate::resource_path::PathError;
 use crate::root::OpenError;
 use crate::semantics::preconditions::PreconditionField;

@@ -6,7 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{
-    HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
+    self, HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+    IF_UNMODIFIED_SINCE, RANGE,
 };
 
 use crate::resource_path::ResourcePath;
@@ -30,6 +31,13 @@ pub struct Fields {
     pub cache_control: HeaderValue,
     /// `Vary`.
     pub vary: Option<HeaderValue>,
+}
+
+/// A selected representation, as far as a response describes it.
+pub(super) struct Representation<'a> {
+    pub(super) validators: &'a Validators,
+    pub(super) fields: &'a Fields,
+    pub(super) length: u64,
 }
 
 /// Everything a request says about conditions and parts.
@@ -129,6 +137,31 @@ pub(super) fn date_field(date: HttpDate) -> Option<HeaderValue> {
 
 fn date_value(date: HttpDate) -> Option<HeaderValue> {
     HeaderValue::from_str(&date.to_string()).ok()
+}
+
+/// `ETag` and `Last-Modified`; the date is never later than `Date` (RFC 9110 8.8.2.1).
+pub(super) fn validators(headers: &mut HeaderMap, representation: &Representation<'_>, now: HttpDate) {
+    insert(headers, header::ETAG, representation.fields.entity_tag.as_ref());
+    match representation.validators.last_modified {
+        Some(date) if date > now => insert(headers, header::LAST_MODIFIED, date_field(now).as_ref()),
+        _ => insert(headers, header::LAST_MODIFIED, representation.fields.last_modified.as_ref()),
+    }
+    insert(headers, header::DATE, date_field(now).as_ref());
+}
+
+/// Sets a field if it has a value.
+pub(super) fn insert(headers: &mut HeaderMap, name: HeaderName, value: Option<&HeaderValue>) {
+    if let Some(value) = value {
+        headers.insert(name, value.clone());
+    }
+}
+
+/// Sets a field that was made of trusted parts; one that is no valid field value is left out.
+pub(super) fn set(headers: &mut HeaderMap, name: HeaderName, text: &str) {
+    match HeaderValue::from_bytes(text.as_bytes()) {
+        Ok(value) => drop(headers.insert(name, value)),
+        Err(error) => log::error!("the field {name} could not be sent: {error}"),
+    }
 }
 
 #[cfg(test)]

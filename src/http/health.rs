@@ -7,7 +7,7 @@ use actix_web::http::header;
 use serde_json::json;
 
 use super::Site;
-use super::respond::set;
+use super::fields::set;
 use crate::root::lease::LeaseProbe;
 
 /// 200, or 503 while the served folder is not there.

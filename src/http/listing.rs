@@ -10,17 +10,13 @@ use serde_json::json;
 
 use super::Site;
 use super::accept::Form;
-use super::fields::Fields;
-use super::respond::set;
+use super::fields::{Fields, set};
+use super::html::{CONTENT_SECURITY_POLICY, escape};
 use crate::resource_path::{ResourcePath, encode_segment};
 use crate::root::{DirectoryEntry, OpenDirectory, OpenError};
 use crate::semantics::http_date::HttpDate;
 use crate::semantics::validators::Validators;
 use crate::validator_store::digest::Digest;
-
-/// What a generated page may do: nothing but show its own style.
-pub(super) const CONTENT_SECURITY_POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;\
 color-scheme:light dark}table{border-collapse:collapse;width:100%}td,th{padding:.2rem .6rem;text-align:left}\
@@ -60,22 +56,6 @@ pub(super) fn generate(
 pub(super) fn protect(mut response: HttpResponse) -> HttpResponse {
     set(response.headers_mut(), header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
     response
-}
-
-/// Text made safe for HTML, in elements and in quoted attributes.
-pub(super) fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            other => safe.push(other),
-        }
-    }
-    safe
 }
 
 fn json(entries: &[DirectoryEntry]) -> String {

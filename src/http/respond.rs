@@ -9,19 +9,11 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::ALLOW;
 use super::body::{self, FileBody};
 use super::error::Problem;
-use super::fields::{Fields, date_field, now};
+use super::fields::{Fields, Representation, date_field, insert, now, set, validators};
 use crate::resource_path::ResourcePath;
 use crate::root::Stamp;
 use crate::semantics::http_date::HttpDate;
 use crate::semantics::range::ByteRange;
-use crate::semantics::validators::Validators;
-
-/// A selected representation, as far as a response describes it.
-pub(super) struct Representation<'a> {
-    pub(super) validators: &'a Validators,
-    pub(super) fields: &'a Fields,
-    pub(super) length: u64,
-}
 
 /// Where the bytes of a body come from.
 pub(super) enum Content {
@@ -35,7 +27,7 @@ const NOSNIFF: (HeaderName, HeaderValue) =
 /// 200.
 pub(super) fn whole(representation: &Representation<'_>, content: Content, now: HttpDate) -> HttpResponse {
     let body = match content {
-        Content::Memory(bytes) => BoxBody::new(bytes),
+        Content::Memory(bytes) => body::memory(bytes),
         Content::File(file) => BoxBody::new(file.whole(representation.length)),
     };
     let mut response = HttpResponse::with_body(StatusCode::OK, body);
@@ -58,7 +50,7 @@ pub(super) fn part(
     now: HttpDate,
 ) -> HttpResponse {
     let body = match content {
-        Content::Memory(bytes) => BoxBody::new(body::slice(&bytes, range)),
+        Content::Memory(bytes) => body::memory(body::slice(&bytes, range)),
         Content::File(file) => BoxBody::new(file.part(range)),
     };
     let mut response = HttpResponse::with_body(StatusCode::PARTIAL_CONTENT, body);
@@ -78,7 +70,7 @@ pub(super) fn parts(
     let media_type = representation.fields.content_type.to_str().unwrap_or("application/octet-stream");
     let (boundary, segments) = body::multipart(ranges, media_type, representation.length);
     let body = match content {
-        Content::Memory(bytes) => BoxBody::new(body::gather(&bytes, segments)),
+        Content::Memory(bytes) => body::memory(body::gather(&bytes, segments)),
         Content::File(file) => BoxBody::new(file.segments(segments)),
     };
     let mut response = HttpResponse::with_body(StatusCode::PARTIAL_CONTENT, body);
@@ -151,16 +143,6 @@ pub(super) fn not_found_page(fields: &Fields, page: Bytes, request: &HttpRequest
     response
 }
 
-/// `ETag` and `Last-Modified`; the date is never later than `Date` (RFC 9110 8.8.2.1).
-pub(super) fn validators(headers: &mut HeaderMap, representation: &Representation<'_>, now: HttpDate) {
-    insert(headers, header::ETAG, representation.fields.entity_tag.as_ref());
-    match representation.validators.last_modified {
-        Some(date) if date > now => insert(headers, header::LAST_MODIFIED, date_field(now).as_ref()),
-        _ => insert(headers, header::LAST_MODIFIED, representation.fields.last_modified.as_ref()),
-    }
-    insert(headers, header::DATE, date_field(now).as_ref());
-}
-
 /// A weak tag that changes with the stamp and reveals nothing of it.
 pub(super) fn weak_tag(stamp: &Stamp) -> Option<HeaderValue> {
     use std::hash::{DefaultHasher, Hash, Hasher};
@@ -180,20 +162,6 @@ fn describe(headers: &mut HeaderMap, representation: &Representation<'_>, now: H
         insert(headers, header::ACCEPT_RANGES, Some(&HeaderValue::from_static("bytes")));
     }
     insert(headers, NOSNIFF.0, Some(&NOSNIFF.1));
-}
-
-fn insert(headers: &mut HeaderMap, name: HeaderName, value: Option<&HeaderValue>) {
-    if let Some(value) = value {
-        headers.insert(name, value.clone());
-    }
-}
-
-/// Sets a field that was made of trusted parts; one that is no valid field value is left out.
-pub(super) fn set(headers: &mut HeaderMap, name: HeaderName, text: &str) {
-    match HeaderValue::from_bytes(text.as_bytes()) {
-        Ok(value) => drop(headers.insert(name, value)),
-        Err(error) => log::error!("the field {name} could not be sent: {error}"),
-    }
 }
 
 /// A body that has a length and is not sent: the answer to HEAD.
