@@ -151,14 +151,20 @@ impl Root {
 
     /// The stamp of what is at `path` now, for the comparison with one that came from an open.
     ///
-    /// In the root itself, or without confinement, that is one `statx`: equal stamps are the same
-    /// inode, whatever links lead to it. Further down, a *parent* folder can be moved out of the
-    /// root and a link put in its place while the file's own stamp stays the same; so the walk is
-    /// made again, confined.
+    /// For a file in the root itself, or without confinement, that is one `statx`: equal stamps are
+    /// the same inode. Where a link or a *parent* folder is on the way, that folder can be moved out
+    /// of the root and a link put in its place while the file's own stamp stays the same; so the
+    /// walk is made again, confined.
     pub fn stamp(&self, path: &ResourcePath<'_>, location: &Location) -> Option<Stamp> {
-        if self.symlinks == SymlinkPolicy::All || !path.as_str().contains('/') {
-            let status = stat(rustix::fs::CWD, location.as_c_str(), self.symlinks.at_flags());
-            return status.ok().map(|status| Stamp::of(&status));
+        let quick = |flags| stat(rustix::fs::CWD, location.as_c_str(), flags).ok();
+        if self.symlinks == SymlinkPolicy::All {
+            return quick(AtFlags::empty()).map(|status| Stamp::of(&status));
+        }
+        if !path.as_str().contains('/') {
+            let status = quick(AtFlags::SYMLINK_NOFOLLOW)?;
+            if file_type(&status) != FileType::Symlink {
+                return Some(Stamp::of(&status));
+            }
         }
         let root = self.directory().ok()?;
         let fd = self.open_confined(&root, path, OFlags::PATH).ok()?;

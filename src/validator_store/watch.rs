@@ -235,3 +235,6 @@ impl<R: Send + Sync + 'static> Actor<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,7 @@ pub(crate) use response::{Ending, Response};
 pub(crate) use saver::{How, Saver, save};
 pub(crate) use server::{Launch, Server};
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 /// How long anything may take before a test gives up on it. It is no measure of speed: it only ends what hangs.
@@ -37,7 +38,8 @@ pub(crate) fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) 
     }
 }
 
-/// Says why a test, or a part of one, cannot run here. Seen with `--nocapture`.
+/// Says why a test, or a part of one, cannot run here; for what a machine lacks (IPv6, say), not for
+/// what could be installed. It is written past the test runner's capture, so that it is always seen.
 pub(crate) fn skip(why: &str) {
-    eprintln!("skipped: {why}");
+    writeln!(std::io::stderr(), "skipped: {why}").unwrap();
 }
