@@ -40,6 +40,7 @@ pub(crate) fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) 
 
 /// Says why a test, or a part of one, cannot run here; for what a machine lacks (IPv6, say), not for
 /// what could be installed. It is written past the test runner's capture, so that it is always seen.
+#[expect(clippy::explicit_write, reason = "eprintln! is captured")]
 pub(crate) fn skip(why: &str) {
     writeln!(std::io::stderr(), "skipped: {why}").unwrap();
 }
