@@ -23,7 +23,7 @@ use quick_cache::sync::Cache;
 use tokio::runtime::Handle;
 
 use crate::resource_path::ResourcePath;
-use crate::root::{Locality, Node, OpenDirectory, OpenError, OpenFile, Root};
+use crate::root::{Locality, Node, OpenDirectory, OpenError, OpenFile, Root, Stamp};
 use crate::semantics::validators::Validators;
 use digest::DigestAlgorithm;
 pub use entry::Entry;
@@ -182,6 +182,14 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
     pub fn open(&self, entry: &Entry<R>) -> Result<Option<OpenFile>, OpenError> {
         let file = self.root.open_file(entry.path())?;
         Ok((file.stamp() == entry.stamp()).then_some(file))
+    }
+
+    /// The stamp under which the file at the entry's path has the entry's bytes now, if it has.
+    pub async fn stamp_of_same_bytes(self: &Arc<Self>, entry: &Entry<R>) -> Option<Stamp> {
+        match self.current(entry.path(), Patience::Full).await {
+            Ok(Found::Hashed(fresh)) => fresh.has_bytes_of(entry).then(|| fresh.stamp()),
+            Ok(Found::Unhashed(_) | Found::Directory(_)) | Err(_) => None,
+        }
     }
 
     /// Stops trusting what is known of `path`, whatever its stamp says.

@@ -1,8 +1,10 @@
 //! Bodies that are streamed from a file: never a byte under a tag it does not belong to.
 //!
 //! Each chunk is read, then the file's stamp is looked at, and only if it is the one the tag was
-//! computed under is the chunk handed on. Otherwise the body ends in an error, and the connection with
-//! it: a cache may keep a prefix (RFC 9111 3.3), so stopping only at the end would be too late.
+//! computed under is the chunk handed on. If the stamp moved, the bytes may still be the same (chmod, a
+//! new hard link, touch): then the file is hashed again and the chunk read again. Otherwise the body ends
+//! in an error, and the connection with it: a cache may keep a prefix (RFC 9111 3.3), so stopping only at
+//! the end would be too late.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -28,7 +30,17 @@ pub(super) struct FileBody {
     file: OpenFile,
     location: Location,
     style: ReadStyle,
+    recheck: Option<Recheck>,
 }
+
+/// Finds the stamp under which the file has the digest that was promised, if it still has.
+pub(super) type Recheck = Box<dyn Fn() -> Rechecking>;
+
+/// A recheck under way.
+pub(super) type Rechecking = Pin<Box<dyn Future<Output = Option<Stamp>>>>;
+
+/// How often a body is rechecked before it is given up.
+const RECHECKS: u32 = 8;
 
 /// A piece of a body.
 pub(super) enum Segment {
@@ -40,12 +52,22 @@ pub(super) enum Segment {
 
 /// The body as actix sends it.
 pub(super) struct Stream {
-    source: Arc<FileBody>,
+    source: Arc<Source>,
     /// The stamp every chunk must be read under; its ctime moves on when the file is displaced.
     expected: Stamp,
     segments: VecDeque<Segment>,
     left: u64,
     reading: Option<JoinHandle<Result<Chunk, Errno>>>,
+    recheck: Option<Recheck>,
+    rechecking: Option<Rechecking>,
+    rechecks_left: u32,
+}
+
+/// What is read from, here or on the blocking pool.
+struct Source {
+    file: OpenFile,
+    location: Location,
+    style: ReadStyle,
 }
 
 /// Why a body ended early.
@@ -71,7 +93,12 @@ impl std::error::Error for BodyError {}
 impl FileBody {
     /// A body of `file`, whose stamp is the one its tag was computed under.
     pub(super) fn new(file: OpenFile, location: Location, style: ReadStyle) -> Self {
-        Self { file, location, style }
+        Self { file, location, style, recheck: None }
+    }
+
+    /// The same body, which outlives changes that leave the bytes as they are.
+    pub(super) fn with_recheck(self, recheck: Recheck) -> Self {
+        Self { recheck: Some(recheck), ..self }
     }
 
     /// All of it.
@@ -90,7 +117,17 @@ impl FileBody {
     /// Pieces of it, and text between them.
     pub(super) fn segments(self, segments: VecDeque<Segment>) -> Stream {
         let left = segments.iter().map(Segment::len).sum();
-        Stream { expected: self.file.stamp(), source: Arc::new(self), segments, left, reading: None }
+        let Self { file, location, style, recheck } = self;
+        Stream {
+            expected: file.stamp(),
+            source: Arc::new(Source { file, location, style }),
+            segments,
+            left,
+            reading: None,
+            recheck,
+            rechecking: None,
+            rechecks_left: RECHECKS,
+        }
     }
 }
 
@@ -124,13 +161,50 @@ impl Stream {
         })
     }
 
-    /// Checks what was read of `range` and hands it on.
-    fn accept(&mut self, range: ByteRange, chunk: Chunk) -> Result<Bytes, BodyError> {
+    /// Whether what was just read was read under the promised stamp.
+    fn is_true(&mut self) -> bool {
         match self.source.file.standing(&self.expected, &self.source.location) {
-            Standing::Same => {}
-            Standing::Displaced(stamp) => self.expected = stamp,
-            Standing::Changed => return Err(BodyError::Changed),
+            Standing::Same => true,
+            Standing::Displaced(stamp) => {
+                self.expected = stamp;
+                // What nobody can ask for any more cannot be hashed again.
+                self.recheck = None;
+                true
+            }
+            Standing::Changed => false,
         }
+    }
+
+    /// Begins to find out whether the bytes are the same under the stamp of now.
+    fn begin_recheck(&mut self) -> Result<(), BodyError> {
+        let same_size = self.source.file.stamp_now().is_ok_and(|stamp| stamp.size == self.expected.size);
+        match &self.recheck {
+            Some(recheck) if same_size && self.rechecks_left > 0 => {
+                self.rechecks_left -= 1;
+                self.rechecking = Some(recheck());
+                Ok(())
+            }
+            _ => Err(BodyError::Changed),
+        }
+    }
+
+    fn poll_recheck(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
+        let Some(rechecking) = &mut self.rechecking else { return Poll::Ready(Ok(())) };
+        let found = ready!(rechecking.as_mut().poll(context));
+        self.rechecking = None;
+        let same_file =
+            |stamp: &Stamp| (stamp.device, stamp.inode) == (self.expected.device, self.expected.inode);
+        Poll::Ready(match found.filter(same_file) {
+            Some(stamp) => {
+                self.expected = stamp;
+                Ok(())
+            }
+            None => Err(BodyError::Changed),
+        })
+    }
+
+    /// Hands on what was read of `range`.
+    fn accept(&mut self, range: ByteRange, chunk: Chunk) -> Result<Bytes, BodyError> {
         let read = chunk.length as u64;
         if read == 0 {
             return Err(BodyError::Changed);
@@ -146,28 +220,32 @@ impl Stream {
         Ok(Bytes::from_owner(chunk))
     }
 
-    fn poll_range(&mut self, range: ByteRange, context: &mut Context<'_>) -> Poll<Result<Bytes, BodyError>> {
-        let chunk = match &mut self.reading {
-            Some(reading) => {
-                let done = ready!(Pin::new(reading).poll(context));
-                self.reading = None;
-                done.unwrap_or(Err(Errno::IO))
+    fn poll_chunk(&mut self, range: ByteRange, context: &mut Context<'_>) -> Poll<Result<Chunk, Errno>> {
+        if self.reading.is_none() {
+            match self.read_now(range) {
+                Err(Errno::AGAIN | Errno::OPNOTSUPP) => {}
+                other => return Poll::Ready(other),
             }
-            None => match self.read_now(range) {
-                Err(Errno::AGAIN | Errno::OPNOTSUPP) => {
-                    let reading = self.reading.insert(self.read_later(range));
-                    let done = ready!(Pin::new(reading).poll(context));
-                    self.reading = None;
-                    done.unwrap_or(Err(Errno::IO))
-                }
-                other => other,
-            },
-        };
-        let accepted = chunk.map_err(BodyError::Read).and_then(|chunk| self.accept(range, chunk));
-        if let Err(error) = &accepted {
-            log::info!("{error}");
         }
-        Poll::Ready(accepted)
+        let later = match self.reading.take() {
+            Some(reading) => reading,
+            None => self.read_later(range),
+        };
+        let reading = self.reading.insert(later);
+        let done = ready!(Pin::new(reading).poll(context));
+        self.reading = None;
+        Poll::Ready(done.unwrap_or(Err(Errno::IO)))
+    }
+
+    fn poll_range(&mut self, range: ByteRange, context: &mut Context<'_>) -> Poll<Result<Bytes, BodyError>> {
+        loop {
+            ready!(self.poll_recheck(context))?;
+            let chunk = ready!(self.poll_chunk(range, context)).map_err(BodyError::Read)?;
+            if self.is_true() {
+                return Poll::Ready(self.accept(range, chunk));
+            }
+            self.begin_recheck()?;
+        }
     }
 }
 
@@ -185,7 +263,13 @@ impl MessageBody for Stream {
         let this = self.get_mut();
         match this.segments.front() {
             None => Poll::Ready(None),
-            Some(&Segment::Range(range)) => this.poll_range(range, context).map(Some),
+            Some(&Segment::Range(range)) => {
+                let polled = this.poll_range(range, context);
+                if let Poll::Ready(Err(error)) = &polled {
+                    log::info!("{error}");
+                }
+                polled.map(Some)
+            }
             Some(Segment::Text(text)) => {
                 let text = text.clone();
                 this.segments.pop_front();

@@ -6,7 +6,7 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::accept::{self, preferred_form};
-use super::body::FileBody;
+use super::body::{FileBody, Rechecking};
 use super::error::Problem;
 use super::fields::{Conditions, Fields, Representation, now};
 use super::listing::{self, Generated};
@@ -90,10 +90,7 @@ fn respond_selected(
                 Representation { validators: entry.validators(), fields: entry.rendered(), length };
             respond_representation(request, conditions, &representation, || match entry.body() {
                 Some(body) => Ok(Some(Content::Memory(body.clone()))),
-                None => Ok(site.store.open(&entry)?.map(|file| {
-                    let style = site.store.root().filesystem(entry.path(), &file).read_style;
-                    Content::File(FileBody::new(file, entry.location().clone(), style))
-                })),
+                None => Ok(site.store.open(&entry)?.map(|file| Content::File(file_body(site, &entry, file)))),
             })
         }
         Selected::Unhashed(file, path) => respond_unhashed(site, request, conditions, file, &path),
@@ -109,6 +106,17 @@ fn respond_selected(
         }
         Selected::DirectoryWithoutSlash => Ok(Some(respond::redirect(&site.mount, &target.path, request))),
     }
+}
+
+/// The body of a large file, which goes on when the file was changed but not its bytes.
+fn file_body(site: &Site, entry: &Arc<Entry<Fields>>, file: OpenFile) -> FileBody {
+    let style = site.store.root().filesystem(entry.path(), &file).read_style;
+    let (store, promised) = (Arc::clone(&site.store), Arc::clone(entry));
+    let recheck = move || -> Rechecking {
+        let (store, promised) = (Arc::clone(&store), Arc::clone(&promised));
+        Box::pin(async move { store.stamp_of_same_bytes(&promised).await })
+    };
+    FileBody::new(file, entry.location().clone(), style).with_recheck(Box::new(recheck))
 }
 
 /// The one place where an outcome becomes a response.

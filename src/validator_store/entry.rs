@@ -107,6 +107,11 @@ impl<R> Entry<R> {
         &self.rendered
     }
 
+    /// Whether both stand for the same bytes.
+    pub(super) fn has_bytes_of(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+
     pub(super) fn locality(&self) -> Locality {
         self.locality
     }

@@ -192,3 +192,6 @@ fn read_large(
     }
     Ok(Some(hasher.finish()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -275,3 +275,20 @@ fn a_large_folder_is_listed_whole() {
         (0..2000).map(|number| page.find(&format!("file{number:04}")).expect("every name")).collect();
     assert!(places.is_sorted(), "the names are not in order");
 }
+
+#[test]
+fn a_link_is_listed_as_what_it_leads_to() {
+    let server = Server::start();
+    server.folder().write("sub/inner", "1234");
+    let root = server.folder().root().to_owned();
+    for (target, link) in
+        [("sub/inner", "to-file"), ("sub", "to-folder"), ("nothing", "dangling"), ("/etc", "out")]
+    {
+        std::os::unix::fs::symlink(target, root.join(link)).unwrap();
+    }
+    let listing = listed(&server, "/");
+    assert_eq!((&listing["to-file"]["type"], &listing["to-file"]["size"]), (&"file".into(), &4.into()));
+    assert_eq!(listing["to-folder"]["type"], "directory");
+    assert!(!listing.contains_key("dangling") && !listing.contains_key("out"), "{listing:?}");
+    server.get("/to-folder/inner").expect_file(b"1234");
+}
