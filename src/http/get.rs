@@ -214,7 +214,7 @@ async fn select(
     match site.store.root().open_node(&target.path)? {
         Node::Directory(directory) if site.options.listing == Listing::Shown => {
             let form = preferred_form(request);
-            listing::generate(site, &target.path, &directory, form).map(Selected::Generated)
+            listing::generate(site, &target.path, directory, form).await.map(Selected::Generated)
         }
         _ => Err(OpenError::Missing),
     }

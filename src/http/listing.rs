@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{self, HeaderValue};
@@ -12,11 +13,11 @@ use super::Site;
 use super::accept::Form;
 use super::fields::{Fields, set};
 use super::html::{CONTENT_SECURITY_POLICY, escape};
-use crate::resource_path::{ResourcePath, encode_segment};
+use crate::resource_path::{Dotfiles, ResourcePath, encode_segment};
 use crate::root::{DirectoryEntry, OpenDirectory, OpenError};
 use crate::semantics::http_date::HttpDate;
 use crate::semantics::validators::Validators;
-use crate::validator_store::digest::Digest;
+use crate::validator_store::digest::{Digest, DigestAlgorithm};
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;\
 color-scheme:light dark}table{border-collapse:collapse;width:100%}td,th{padding:.2rem .6rem;text-align:left}\
@@ -30,26 +31,43 @@ pub(super) struct Generated {
     pub(super) body: Bytes,
 }
 
-/// Lists `directory`: what a request could name, folders first, by name.
-pub(super) fn generate(
+/// Lists `directory`: what a request could name, folders first, by name. Looks at every entry, so it
+/// runs on the blocking pool.
+pub(super) async fn generate(
     site: &Site,
     path: &ResourcePath<'_>,
-    directory: &OpenDirectory,
+    directory: OpenDirectory,
     form: Form,
 ) -> Result<Generated, OpenError> {
-    let mut entries = site.store.root().read_directory(path, directory)?;
-    entries.retain(|entry| path.child(&entry.name, site.options.dotfiles).is_some());
+    let (store, path) = (Arc::clone(&site.store), path.clone().into_owned());
+    let (dotfiles, cache_control) = (site.options.dotfiles, site.options.cache_control.clone());
+    let list = move || {
+        let entries = store.root().read_directory(&path, &directory)?;
+        Ok(render(&path, entries, dotfiles, form, store.algorithm(), cache_control))
+    };
+    tokio::task::spawn_blocking(list).await.unwrap_or(Err(OpenError::Overloaded))
+}
+
+fn render(
+    path: &ResourcePath<'_>,
+    mut entries: Vec<DirectoryEntry>,
+    dotfiles: Dotfiles,
+    form: Form,
+    algorithm: DigestAlgorithm,
+    cache_control: HeaderValue,
+) -> Generated {
+    entries.retain(|entry| path.child(&entry.name, dotfiles).is_some());
     entries.sort_by(|a, b| (Reverse(a.is_directory), &a.name).cmp(&(Reverse(b.is_directory), &b.name)));
     let (media_type, text) = match form {
         Form::Html => ("text/html; charset=utf-8", html(path, &entries)),
         Form::Json => ("application/json", json(&entries)),
     };
-    let digest = Digest::of(site.store.algorithm(), text.as_bytes());
+    let digest = Digest::of(algorithm, text.as_bytes());
     let validators = Validators { entity_tag: Some(digest.entity_tag()), last_modified: None };
     let media_type = HeaderValue::from_static(media_type);
-    let mut fields = Fields::new(media_type, &validators, site.options.cache_control.clone());
+    let mut fields = Fields::new(media_type, &validators, cache_control);
     fields.vary = Some(HeaderValue::from_static("Accept"));
-    Ok(Generated { validators, fields, body: Bytes::from(text) })
+    Generated { validators, fields, body: Bytes::from(text) }
 }
 
 /// Adds the policy that keeps a page made of file names from doing anything.
