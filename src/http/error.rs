@@ -117,7 +117,7 @@ impl Problem {
         };
         let mut response = HttpResponse::with_body(self.status, BoxBody::new(body));
         let headers = response.headers_mut();
-        for (name, value) in self.headers.clone() {
+        for (name, value) in self.headers {
             headers.insert(name, value);
         }
         set(headers, header::CONTENT_TYPE, media_type);

@@ -288,3 +288,51 @@ fn a_huge_cold_file_begins_before_it_is_hashed() {
     assert_ne!(response.field("Accept-Ranges"), Some("bytes"), "{response}");
     assert_eq!(response.field("Content-Length"), Some(SIZE.to_string().as_str()), "{response}");
 }
+
+#[test]
+fn a_checkout_brings_back_the_tags_of_the_bytes_it_brings_back() {
+    let server = Server::start();
+    let git = |arguments: &[&str]| {
+        let mut git = std::process::Command::new("git");
+        git.current_dir(server.folder().root()).env("GIT_CONFIG_GLOBAL", "/dev/null");
+        git.args(["-c", "user.name=test", "-c", "user.email=test@localhost"]).args(arguments);
+        let output = git.output().expect("git is installed");
+        assert!(output.status.success(), "git {arguments:?}: {output:?}");
+    };
+    let tags = || ["changing", "constant"].map(|name| server.get(format!("/{name}")).expect(200).tag());
+    let commit = |bytes: &str| {
+        server.folder().write("changing", bytes);
+        git(&["add", "."]);
+        git(&["commit", "-q", "-m", bytes]);
+        tags()
+    };
+    git(&["init", "-q", "-b", "main"]);
+    server.folder().write("constant", "constant");
+    let (one, two) = (commit("one"), commit("two"));
+    assert_eq!((one[0] == two[0], one[1] == two[1]), (false, true));
+    for _ in 0..10 {
+        git(&["checkout", "-q", "main~1"]);
+        assert_eq!(tags(), one);
+        git(&["checkout", "-q", "main"]);
+        assert_eq!(tags(), two);
+    }
+    server.get("/.git/config").expect(404);
+}
+
+#[test]
+fn curl_keeps_a_tag_and_asks_with_it() {
+    let server = Server::start();
+    server.folder().write("file", "one");
+    let saved = server.folder().outside("saved-tag");
+    let curl = || {
+        let mut curl = std::process::Command::new("curl");
+        curl.args(["-s", "-o", "/dev/null", "-w", "%{http_code} %{size_download}"]);
+        curl.arg("--etag-save").arg(&saved).arg("--etag-compare").arg(&saved);
+        let output =
+            curl.arg(format!("http://{}/file", server.address())).output().expect("curl is installed");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!((curl(), curl()), ("200 3".to_owned(), "304 0".to_owned()));
+    server.folder().write("file", "three");
+    assert_eq!((curl(), curl()), ("200 5".to_owned(), "304 0".to_owned()));
+}
