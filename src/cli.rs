@@ -1,7 +1,7 @@
 //! The command line: flags as typed, lowered once into a [`Config`].
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use clap::builder::FalseyValueParser;
@@ -68,17 +68,11 @@ struct ServeArgs {
     #[arg(default_value = ".", env = "IFMATCH_ROOT")]
     root: PathBuf,
     /// The port; 0 takes any free one [default: 8080, or PORT from the environment]
-    #[arg(short, long, env = "IFMATCH_PORT")]
+    #[arg(short, long, env = "IFMATCH_PORT", value_parser = port)]
     port: Option<u16>,
     /// An address to listen at; may be given several times
-    #[arg(
-        short,
-        long,
-        value_name = "ADDRESS",
-        default_value = "127.0.0.1",
-        value_delimiter = ',',
-        env = "IFMATCH_BIND"
-    )]
+    #[arg(short, long, value_name = "ADDRESS", default_value = "127.0.0.1", value_delimiter = ',')]
+    #[arg(env = "IFMATCH_BIND", value_parser = address)]
     bind: Vec<IpAddr>,
     /// The file that answers for its directory
     #[arg(long, value_name = "NAME", default_value = "index.html", env = "IFMATCH_INDEX")]
@@ -237,26 +231,41 @@ impl From<FollowSymlinks> for SymlinkPolicy {
 
 /// `PORT` as platforms set it; 8080 without it.
 fn port_from_environment() -> Result<u16, UsageError> {
-    match std::env::var_os("PORT") {
+    match std::env::var_os("PORT").filter(|value| !value.is_empty()) {
         None => Ok(DEFAULT_PORT),
-        Some(value) => value.to_str().and_then(|port| port.parse().ok()).ok_or_else(|| {
-            UsageError(format!("PORT={value:?} in the environment is not a port number (0 to 65535)"))
+        Some(value) => value
+            .to_str()
+            .and_then(|text| port(text).ok())
+            .ok_or_else(|| UsageError(format!("PORT={value:?} in the environment: {PORT_FORM}"))),
+    }
+}
+
+const PORT_FORM: &str = "a port is a number from 0 to 65535";
+
+fn port(text: &str) -> Result<u16, &'static str> {
+    text.parse().map_err(|_| PORT_FORM)
+}
+
+/// An address, also as it stands in a URL: `[::1]`, `localhost`.
+fn address(text: &str) -> Result<IpAddr, &'static str> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    match bare {
+        "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),
+        _ => bare.parse().map_err(|_| {
+            "an address is a number like 127.0.0.1 or ::1, without a port (that is --port); 0.0.0.0 is all of them"
         }),
     }
 }
 
 impl TagRequest {
-    /// The lines to print: the tag alone for one file, tag and name for several. Made by the same
-    /// reading as the server's.
-    ///
-    /// # Errors
-    /// A sentence that names the file.
-    pub fn lines(&self) -> Result<Vec<String>, UsageError> {
-        let tag = |file: &PathBuf| tag_of(file, self.algorithm);
-        match self.files.as_slice() {
-            [file] => Ok(vec![tag(file)?]),
-            files => files.iter().map(|file| Ok(format!("{}  {}", tag(file)?, shown(file)))).collect(),
-        }
+    /// A line for each file: the tag, or what is wrong. With several files the line names the file.
+    /// Made by the same reading as the server's.
+    pub fn lines(&self) -> impl Iterator<Item = Result<String, UsageError>> + '_ {
+        let several = self.files.len() > 1;
+        self.files.iter().map(move |file| {
+            let tag = tag_of(file, self.algorithm)?;
+            Ok(if several { format!("{tag}  {}", shown(file)) } else { tag })
+        })
     }
 }
 
@@ -275,6 +284,7 @@ fn tag_of(file: &Path, algorithm: DigestAlgorithm) -> Result<String, UsageError>
         Ok(Settled::Fleeting(_) | Settled::Busy) => {
             Err(failed("it is being written or was changed just now; try again in two seconds"))
         }
+        Err(OpenError::Missing) if root.has(&path) => Err(failed("it is not a regular file")),
         Err(OpenError::Missing) => Err(failed("there is no such file")),
         Err(OpenError::Forbidden) => Err(failed("it may not be read")),
         Err(error) => Err(failed(&format!("it cannot be read ({error:?})"))),

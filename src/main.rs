@@ -1,37 +1,46 @@
 //! The program: parse, set up logging, run; every failure is one sentence and an exit code.
 
-use std::io::Write as _;
+use std::error::Error;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use ifmatch::cli::{Action, Cli};
+use ifmatch::cli::{Action, Cli, TagRequest};
 use ifmatch::config::{LogConfig, LogFormat};
 use ifmatch::server;
 use log::LevelFilter;
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("ifmatch: {error}");
-            ExitCode::FAILURE
+    match Cli::parse().lower() {
+        Ok(Action::Serve(config)) => {
+            init_logging(config.log);
+            server::run(&config).map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
         }
+        Ok(Action::PrintTags(request)) => print_tags(&request),
+        Err(error) => fail(&error),
     }
 }
 
-fn run() -> Result<(), Box<dyn std::error::Error>> {
-    match Cli::parse().lower()? {
-        Action::Serve(config) => {
-            init_logging(config.log);
-            server::run(&config)?;
-        }
-        Action::PrintTags(request) => {
-            for line in request.lines()? {
-                println!("{line}");
-            }
+fn print_tags(request: &TagRequest) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
+    for line in request.lines() {
+        match line {
+            Ok(line) => match writeln!(io::stdout(), "{line}") {
+                Ok(()) => {}
+                // Whoever wanted the tags has gone.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return code,
+                Err(error) => return fail(&error),
+            },
+            Err(error) => code = fail(&error),
         }
     }
-    Ok(())
+    code
+}
+
+fn fail(error: &dyn Error) -> ExitCode {
+    // Where nobody listens any more there is nobody to tell.
+    let _ = writeln!(io::stderr(), "ifmatch: {error}");
+    ExitCode::FAILURE
 }
 
 /// Lines go to standard error; `RUST_LOG` wins over the flags.

@@ -134,6 +134,11 @@ impl Root {
         })
     }
 
+    /// Whether anything is at `path`, of whatever kind.
+    pub fn has(&self, path: &ResourcePath<'_>) -> bool {
+        stat(CWD, self.path.join(path.as_str()), AtFlags::SYMLINK_NOFOLLOW).is_ok()
+    }
+
     /// Whether a directory is at the relative path `resource`, for what asks without a request.
     pub fn is_directory(&self, resource: &str) -> bool {
         stat(CWD, self.path.join(resource), self.symlinks.at_flags()).is_ok_and(|it| stamp::is_directory(&it))

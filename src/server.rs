@@ -103,8 +103,10 @@ async fn serve(config: &Config, root: Root, listeners: Vec<TcpListener>) -> Resu
     watch.wait_for_start(WATCH_START).await;
     let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>();
     let addresses = addresses.map_err(ServerError::Io)?;
-    if config.log.banner == Banner::Shown {
-        announce(config, &store, &watch, &addresses).map_err(ServerError::Io)?;
+    if config.log.banner == Banner::Shown
+        && let Err(error) = announce(config, &store, &watch, &addresses)
+    {
+        log::debug!("nobody reads the announcement: {error}");
     }
     let site = Site::new(store, config.site.clone(), watch).mounted_at("");
     start(site, listeners)?.await.map_err(ServerError::Io)

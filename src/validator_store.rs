@@ -223,11 +223,12 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
 
     #[inline]
     fn is_true(&self, entry: &Entry<R>) -> bool {
-        if entry.is_evicted() {
+        if entry.is_evicted() || entry.is_expired() {
             return false;
         }
         if entry.locality() == Locality::Remote {
-            return entry.is_within_lifetime() && matches!(self.open(entry), Ok(Some(_)));
+            // Only opening makes a network filesystem ask again.
+            return matches!(self.open(entry), Ok(Some(_)));
         }
         self.root.stamp(entry.path(), entry.location()) == Some(entry.stamp())
     }

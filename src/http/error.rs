@@ -62,7 +62,9 @@ impl Problem {
     pub(super) fn cannot_open(error: OpenError) -> Self {
         let (status, detail) = match error {
             OpenError::Missing => (StatusCode::NOT_FOUND, "Nothing is served at this path."),
-            OpenError::Forbidden => (StatusCode::FORBIDDEN, "The server's user may not read this file."),
+            OpenError::Forbidden => {
+                (StatusCode::FORBIDDEN, "The server's user may not read what is at this path.")
+            }
             OpenError::RootGone => {
                 (StatusCode::SERVICE_UNAVAILABLE, "The served folder is not there at the moment; try again.")
             }

@@ -24,6 +24,9 @@ use crate::validator_store::{Entry, Found, Patience};
 enum Selected {
     /// A file whose digest is known.
     Entry(Arc<Entry<Fields>>),
+    /// A file that answers for a missing one. It has no date: that of the file which may appear or
+    /// have been here is another one's.
+    Fallback(Arc<Entry<Fields>>),
     /// A large file whose digest is not known (yet).
     Unhashed(OpenFile, ResourcePath<'static>),
     /// A listing.
@@ -85,13 +88,12 @@ fn respond_selected(
 ) -> Result<Option<HttpResponse>, OpenError> {
     match selected {
         Selected::Entry(entry) => {
-            let length = entry.stamp().size;
-            let representation =
-                Representation { validators: entry.validators(), fields: entry.rendered(), length };
-            respond_representation(request, conditions, &representation, || match entry.body() {
-                Some(body) => Ok(Some(Content::Memory(body.clone()))),
-                None => Ok(site.store.open(&entry)?.map(|file| Content::File(file_body(site, &entry, file)))),
-            })
+            respond_entry(site, request, conditions, &entry, entry.validators(), entry.rendered())
+        }
+        Selected::Fallback(entry) => {
+            let validators = Validators { last_modified: None, ..entry.validators().clone() };
+            let fields = Fields { last_modified: None, ..entry.rendered().clone() };
+            respond_entry(site, request, conditions, &entry, &validators, &fields)
         }
         Selected::Unhashed(file, path) => respond_unhashed(site, request, conditions, file, &path),
         Selected::Generated(generated) => {
@@ -106,6 +108,22 @@ fn respond_selected(
         }
         Selected::DirectoryWithoutSlash => Ok(Some(respond::redirect(&site.mount, &target.path, request))),
     }
+}
+
+/// A file with these validators.
+fn respond_entry(
+    site: &Site,
+    request: &HttpRequest,
+    conditions: &Conditions<'_>,
+    entry: &Arc<Entry<Fields>>,
+    validators: &Validators,
+    fields: &Fields,
+) -> Result<Option<HttpResponse>, OpenError> {
+    let representation = Representation { validators, fields, length: entry.stamp().size };
+    respond_representation(request, conditions, &representation, || match entry.body() {
+        Some(body) => Ok(Some(Content::Memory(body.clone()))),
+        None => Ok(site.store.open(entry)?.map(|file| Content::File(file_body(site, entry, file)))),
+    })
 }
 
 /// The body of a large file, which goes on when the file was changed but not its bytes.
@@ -184,7 +202,7 @@ fn respond_unhashed(
     let style = site.store.root().filesystem(path, &file).read_style;
     let validators = Validators { entity_tag: None, last_modified: None };
     let mut fields = site.store.render(path, &validators);
-    fields.entity_tag = respond::weak_tag(&file.stamp());
+    fields.entity_tag = respond::weak_tag();
     let representation =
         Representation { validators: &validators, fields: &fields, length: file.stamp().size };
     let content = || Ok(Some(Content::File(FileBody::new(file, location, style))));
@@ -241,13 +259,15 @@ async fn not_found(site: &Site, request: &HttpRequest, target: &Target<'_>) -> H
     if site.options.fallback == Fallback::SinglePage && looks_like_a_page(request, target) {
         let conditions = Conditions::of(request);
         if let Some(index) = ResourcePath::ROOT.child(&site.options.index, Dotfiles::Served)
-            && let Ok(Ok(selected)) = find(site, &index, conditions.patience()).await
-            && let Ok(Some(response)) = respond_selected(site, request, target, &conditions, selected)
+            && let Ok(Ok(Selected::Entry(entry))) = find(site, &index, Patience::Full).await
+            && let Ok(Some(response)) =
+                respond_selected(site, request, target, &conditions, Selected::Fallback(entry))
         {
             return response;
         }
     }
-    not_found_page(site, request, &target.path.to_string()).await
+    let slash = if target.form == Form::Slash && !target.path.as_str().is_empty() { "/" } else { "" };
+    not_found_page(site, request, &format!("{}{slash}", target.path)).await
 }
 
 /// The folder's own 404 page, or a problem.
@@ -261,10 +281,10 @@ async fn not_found_page(site: &Site, request: &HttpRequest, path: &str) -> HttpR
     Problem::not_found(path).respond(request)
 }
 
-/// A place within a single-page application: no file extension, or a person following a link. A
-/// missing script or image stays a 404.
+/// A place within a single-page application: a person following a link, or a name without an extension
+/// asked for by a client that would take HTML. A missing script, image or API answer stays a 404.
 fn looks_like_a_page(request: &HttpRequest, target: &Target<'_>) -> bool {
-    !target.path.name().contains('.') || accept::names_html(request)
+    accept::names_html(request) || (!target.path.name().contains('.') && accept::admits_html(request))
 }
 
 #[cfg(test)]

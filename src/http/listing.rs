@@ -40,10 +40,10 @@ pub(super) async fn generate(
     form: Form,
 ) -> Result<Generated, OpenError> {
     let (store, path) = (Arc::clone(&site.store), path.clone().into_owned());
-    let (dotfiles, cache_control) = (site.options.dotfiles, site.options.cache_control.clone());
+    let dotfiles = site.options.dotfiles;
     let list = move || {
         let entries = store.root().read_directory(&path, &directory)?;
-        Ok(render(&path, entries, dotfiles, form, store.algorithm(), cache_control))
+        Ok(render(&path, entries, dotfiles, form, store.algorithm()))
     };
     tokio::task::spawn_blocking(list).await.unwrap_or(Err(OpenError::Overloaded))
 }
@@ -54,7 +54,6 @@ fn render(
     dotfiles: Dotfiles,
     form: Form,
     algorithm: DigestAlgorithm,
-    cache_control: HeaderValue,
 ) -> Generated {
     entries.retain(|entry| path.child(&entry.name, dotfiles).is_some());
     entries.sort_by(|a, b| (Reverse(a.is_directory), &a.name).cmp(&(Reverse(b.is_directory), &b.name)));
@@ -65,7 +64,7 @@ fn render(
     let digest = Digest::of(algorithm, text.as_bytes());
     let validators = Validators { entity_tag: Some(digest.entity_tag()), last_modified: None };
     let media_type = HeaderValue::from_static(media_type);
-    let mut fields = Fields::new(media_type, &validators, cache_control);
+    let mut fields = Fields::new(media_type, &validators, HeaderValue::from_static("no-cache"));
     fields.vary = Some(HeaderValue::from_static("Accept"));
     Generated { validators, fields, body: Bytes::from(text) }
 }

@@ -11,7 +11,6 @@ use super::body::{self, FileBody};
 use super::error::Problem;
 use super::fields::{Fields, Representation, date_field, insert, now, set, validators};
 use crate::resource_path::ResourcePath;
-use crate::root::Stamp;
 use crate::semantics::http_date::HttpDate;
 use crate::semantics::range::ByteRange;
 
@@ -143,12 +142,10 @@ pub(super) fn not_found_page(fields: &Fields, page: Bytes, request: &HttpRequest
     response
 }
 
-/// A weak tag that changes with the stamp and reveals nothing of it.
-pub(super) fn weak_tag(stamp: &Stamp) -> Option<HeaderValue> {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let mut hasher = DefaultHasher::new();
-    stamp.hash(&mut hasher);
-    HeaderValue::from_str(&format!("W/\"{:016x}\"", hasher.finish())).ok()
+/// A weak tag that no other response has: nothing is known of the bytes, so nothing may match it.
+pub(super) fn weak_tag() -> Option<HeaderValue> {
+    use std::hash::{BuildHasher, RandomState};
+    HeaderValue::from_str(&format!("W/\"{:016x}\"", RandomState::new().hash_one(0))).ok()
 }
 
 /// The fields of 200 and 206.

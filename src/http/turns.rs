@@ -1,4 +1,4 @@
-//! One request at a time on a connection.
+//! A connection as this server wants it: one request at a time, and no client that stops reading for good.
 //!
 //! actix-http decodes pipelined requests ahead, and frames a response by what it decoded *last*: behind
 //! a GET, a pipelined HEAD takes away the GET's body, and the connection is out of step. So the
@@ -12,9 +12,15 @@ use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use actix_web::web::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
+
+/// How long a client may take none of an answer before the connection is given up: it holds a chunk
+/// of memory all the while.
+const STALL_LIMIT: Duration = Duration::from_secs(60);
 
 /// How much may be held back; more stays in the kernel's buffer.
 const HELD_LIMIT: usize = 64 * 1024;
@@ -38,6 +44,8 @@ pub struct TurnStream<S> {
     at: Position,
     /// The head so far, without blank lines before it, for the rare one that comes in pieces.
     head: BytesMut,
+    /// Runs out when the client has taken nothing for [`STALL_LIMIT`].
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 /// Where in the client's bytes the next one stands.
@@ -85,7 +93,7 @@ impl<S> TurnStream<S> {
     /// Wraps a connection.
     pub fn new(stream: S) -> Self {
         let (held, head) = (BytesMut::new(), BytesMut::new());
-        Self { stream, turn: Turn::default(), held, at: Position::Head, head }
+        Self { stream, turn: Turn::default(), held, at: Position::Head, head, stalled: None }
     }
 
     /// The connection's turn, for the service that answers.
@@ -204,12 +212,16 @@ impl<S: AsyncRead + Unpin> AsyncRead for TurnStream<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for TurnStream<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(context, bytes);
+        if written.is_ready() {
+            this.stalled = None;
+            return written;
+        }
+        let stalled = this.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(STALL_LIMIT)));
+        ready!(stalled.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -7,18 +7,20 @@ use bytes::Bytes;
 
 use super::Render;
 use super::digest::Digest;
-use super::settle::Reading;
+use super::settle::{Proof, Reading};
 use crate::resource_path::ResourcePath;
 use crate::root::{Locality, Location, Stamp};
 use crate::semantics::http_date::HttpDate;
 use crate::semantics::validators::Validators;
 
-/// A remote file's entry lives this long: other machines change it without our kernel knowing.
-const REMOTE_LIFETIME: Duration = Duration::from_secs(1);
+/// An entry whose stamp cannot tell of every change is believed this long: other machines change a
+/// remote file without our kernel knowing, and where no lease can be had a writer may have the file
+/// mapped.
+const LIFETIME: Duration = Duration::from_secs(1);
 
-/// ... or this many times as long as reading it took, so that a large remote file is not hashed all
-/// the time.
-const REMOTE_LIFETIME_PER_READ: u32 = 20;
+/// ... or this many times as long as reading it took, so that a large file is not hashed all the
+/// time.
+const LIFETIME_PER_READ: u32 = 20;
 
 /// What is known of one file.
 pub struct Entry<R> {
@@ -31,8 +33,7 @@ pub struct Entry<R> {
     rendered: R,
     date_floor: Option<HttpDate>,
     locality: Locality,
-    lifetime: Duration,
-    settled: Instant,
+    believed_until: Option<Instant>,
     evicted: AtomicBool,
 }
 
@@ -55,11 +56,14 @@ pub(super) struct Read {
 impl<R> Entry<R> {
     /// The entry for what was `read`; `previous` is what was known of the path before.
     pub(super) fn new(read: Read, previous: Option<&Self>, render: &Render<R>) -> Self {
-        let Read { path, location, reading, certainty, began: read_began } = read;
+        let Read { path, location, reading, certainty, began } = read;
         let (last_modified, date_floor) = match certainty {
             Certainty::Certain => date_validator(&reading, previous),
             Certainty::Fleeting => (None, None),
         };
+        let locality = reading.filesystem.locality;
+        let bounded = locality == Locality::Remote || reading.proof == Proof::Age;
+        let lifetime = LIFETIME.max(began.elapsed() * LIFETIME_PER_READ);
         let validators = Validators { entity_tag: Some(reading.digest.entity_tag()), last_modified };
         Self {
             rendered: render(&path, &validators),
@@ -70,9 +74,8 @@ impl<R> Entry<R> {
             validators,
             body: reading.body,
             date_floor,
-            locality: reading.filesystem.locality,
-            lifetime: REMOTE_LIFETIME.max(read_began.elapsed() * REMOTE_LIFETIME_PER_READ),
-            settled: read_began,
+            locality,
+            believed_until: bounded.then(|| began + lifetime),
             evicted: AtomicBool::new(false),
         }
     }
@@ -116,8 +119,9 @@ impl<R> Entry<R> {
         self.locality
     }
 
-    pub(super) fn is_within_lifetime(&self) -> bool {
-        self.settled.elapsed() < self.lifetime
+    /// Whether it has outlived the time for which its stamp may be believed.
+    pub(super) fn is_expired(&self) -> bool {
+        self.believed_until.is_some_and(|until| Instant::now() >= until)
     }
 
     pub(super) fn is_evicted(&self) -> bool {

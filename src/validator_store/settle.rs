@@ -35,6 +35,10 @@ const AGE_WITHOUT_LEASE: Duration = Duration::from_secs(2);
 /// two ticks of the coarsest clock.
 const YOUNGEST: Duration = Duration::from_millis(20);
 
+/// How long a large file that somebody has open must be left alone before it is sent under a weak
+/// tag. A log that is written to every second gets through between two lines.
+const QUIET: Duration = Duration::from_millis(200);
+
 const PIECE: usize = 1 << 20;
 
 /// What settling found.
@@ -57,6 +61,18 @@ pub struct Reading {
     pub body: Option<Bytes>,
     /// Where it was read from.
     pub filesystem: Filesystem,
+    /// What says that nobody was writing.
+    pub proof: Proof,
+}
+
+/// What says that nobody was writing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// A lease was granted, or refused because somebody was.
+    Lease,
+    /// No lease could be had; only the age of the last change speaks, and it cannot see a writer who
+    /// has the file mapped.
+    Age,
 }
 
 /// One try.
@@ -110,7 +126,9 @@ fn attempt(
 ) -> Result<Attempt, OpenError> {
     let stamp = file.stamp_now()?;
     let needed = filesystem.settling_time(&stamp);
-    let missing = match lease::probe(file) {
+    let lease = lease::probe(file);
+    let proof = if lease == LeaseProbe::Unavailable { Proof::Age } else { Proof::Lease };
+    let missing = match lease {
         LeaseProbe::Busy => None,
         LeaseProbe::Granted => Some(missing_age(&stamp, needed)),
         LeaseProbe::Unavailable => Some(missing_age(&stamp, needed.max(AGE_WITHOUT_LEASE))),
@@ -118,11 +136,11 @@ fn attempt(
     let reading = match (stamp.size <= MEMORY_FILE_LIMIT, missing) {
         (true, _) => read_small(file, &stamp)?.map(|bytes| {
             let digest = Digest::of(algorithm, &bytes);
-            Reading { stamp, digest, body: Some(Bytes::from(bytes)), filesystem }
+            Reading { stamp, digest, body: Some(Bytes::from(bytes)), filesystem, proof }
         }),
         (false, Some(Duration::ZERO)) => {
             let digest = read_large(file, &stamp, algorithm)?;
-            digest.map(|digest| Reading { stamp, digest, body: None, filesystem })
+            digest.map(|digest| Reading { stamp, digest, body: None, filesystem, proof })
         }
         (false, _) => None,
     };
@@ -141,7 +159,7 @@ fn missing_age(stamp: &Stamp, needed: Duration) -> Duration {
 
 /// How much longer a large file of unknown digest must be left alone before its bytes may be sent
 /// under the stamp it has now: not at all when nobody is writing, else until its last change is so
-/// old that no `write(2)` can still be at work on it.
+/// old that no `write(2)` should still be at work on it.
 ///
 /// # Errors
 /// [`OpenError::Io`] when the filesystem fails.
@@ -149,7 +167,7 @@ pub fn unrest(file: &mut OpenFile) -> Result<Duration, OpenError> {
     let stamp = file.restamp()?;
     match lease::probe(&*file) {
         LeaseProbe::Granted => Ok(Duration::ZERO),
-        LeaseProbe::Busy | LeaseProbe::Unavailable => Ok(missing_age(&stamp, AGE_WITHOUT_LEASE)),
+        LeaseProbe::Busy | LeaseProbe::Unavailable => Ok(missing_age(&stamp, QUIET)),
     }
 }
 

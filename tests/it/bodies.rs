@@ -242,3 +242,18 @@ fn every_chunk_of_a_streamed_file_is_right_on_tmpfs() {
     client.try_read_rest(&mut response).unwrap();
     response.expect_file(&bytes);
 }
+
+#[test]
+fn a_large_log_that_grows_now_and_then_is_served_between_two_lines() {
+    let server = Server::start();
+    let mut bytes = server.folder().write_version("log", 1, 3 << 20);
+    let mut log = OpenOptions::new().append(true).open(server.folder().path("log")).unwrap();
+    for _ in 0..2 {
+        std::io::Write::write_all(&mut log, b"a line\n").unwrap();
+        bytes.extend_from_slice(b"a line\n");
+        let response = server.get("/log").expect(200);
+        assert!(response.body == bytes && response.tag().starts_with("W/"), "{response}");
+    }
+    let tags = [server.get("/log").expect(200).tag(), server.get("/log").expect(200).tag()];
+    assert_ne!(tags[0], tags[1], "nothing is known of the bytes, so no two answers may claim to be the same");
+}

@@ -150,6 +150,35 @@ fn a_save_is_in_the_next_answer_where_no_lease_can_be_had() {
 }
 
 #[test]
+fn a_store_through_a_mapping_is_not_hidden_for_long_where_no_lease_can_be_had() {
+    // A store to a page that is dirty already moves no stamp, and without a lease nobody knows of the mapping.
+    if !is_root() {
+        return crate::harness::skip("only root can run the server as another user");
+    }
+    const SIZE: usize = 5000;
+    let server = Launch::new().by_nobody().start();
+    let file = fs::File::options()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(server.folder().path("mapped"))
+        .unwrap();
+    file.set_len(SIZE as u64).unwrap();
+    let store = crate::harness::saver::map(&file, SIZE);
+    fs::set_permissions(server.folder().path("mapped"), std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .unwrap();
+    store(b'A');
+    eventually("the file counts as settled", || {
+        let response = server.get("/mapped").expect_file(&[b'A'; SIZE]);
+        response.field("Last-Modified").map(drop)
+    });
+    store(b'B');
+    eventually("the store is seen", || {
+        (server.get("/mapped").expect(200).body == [b'B'; SIZE]).then_some(())
+    });
+}
+
+#[test]
 fn what_comes_and_goes_is_there_or_not_at_once() {
     let server = Server::start();
     let mut client = server.connect();

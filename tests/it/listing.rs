@@ -292,3 +292,22 @@ fn a_link_is_listed_as_what_it_leads_to() {
     assert!(!listing.contains_key("dangling") && !listing.contains_key("out"), "{listing:?}");
     server.get("/to-folder/inner").expect_file(b"1234");
 }
+
+#[test]
+fn the_form_of_a_listing_is_the_one_that_is_wanted_most() {
+    let server = Server::start();
+    for (accept, json) in [
+        ("application/json", true),
+        ("application/*", true),
+        ("text/html;q=0.5, application/json", true),
+        ("application/json;q=0.5, text/html", false),
+        ("application/json;q=0", false),
+        ("application/json;q=0, */*", false),
+        ("*/*", false),
+        ("image/png", false),
+    ] {
+        let response = server.ask(&get("/").field("Accept", accept)).expect(200);
+        let found = response.field("Content-Type").is_some_and(|kind| kind == "application/json");
+        assert_eq!(found, json, "{accept}\n{response}");
+    }
+}

@@ -456,3 +456,28 @@ fn cache_control_is_what_was_asked_for() {
     let part = server.ask(&get("/file").field("Range", "bytes=0-0")).expect(206);
     assert_eq!(part.field("Cache-Control"), Some("public, max-age=60"), "{part}");
 }
+
+#[test]
+fn the_single_page_fallback_has_no_date_and_is_for_who_takes_html() {
+    let server = Launch::new().arg("--spa").start();
+    let index = server.folder().write("index.html", "<h1>app</h1>");
+    crate::harness::folder::set_modified_seconds(&index, 1_700_000_000);
+    let response = server.get("/about").expect_file(b"<h1>app</h1>");
+    assert_eq!(response.field("Last-Modified"), None, "{response}");
+    // A page that was here and has gone: who has its date has not got the index.
+    let page = server.folder().write("about", "real");
+    let dated = server.get("/about").expect_file(b"real");
+    fs::remove_file(page).unwrap();
+    let since = get("/about").field("If-Modified-Since", dated.field("Last-Modified").unwrap());
+    server.ask(&since).expect_file(b"<h1>app</h1>");
+    server.ask(&accepting("/api/users", "application/json")).expect(404);
+    server.ask(&accepting("/pictures/1", "image/avif,image/*;q=0.8")).expect(404);
+}
+
+#[test]
+fn a_listing_is_always_asked_for_again() {
+    let server = Launch::new().args(["--cache-control", "max-age=31536000, immutable"]).start();
+    server.folder().write("sub/file", "x");
+    assert_eq!(server.get("/sub/").field("Cache-Control"), Some("no-cache"));
+    assert_eq!(server.get("/sub/file").field("Cache-Control"), Some("max-age=31536000, immutable"));
+}

@@ -387,6 +387,42 @@ fn etag_names_the_file_it_cannot_read() {
     assert!(refusal(Launch::new(), &folder, &["etag", "root/missing"]).contains("root/missing"));
     assert!(refusal(Launch::new(), &folder, &["etag", "root"]).contains("root"));
     assert!(refusal(Launch::new(), &folder, &["etag", "/dev/null"]).contains("/dev/null"));
-    let output = run(Launch::new(), &folder, &["etag", "root/one", "root/missing"]);
+    assert!(refusal(Launch::new(), &folder, &["etag", "root"]).contains("not a regular file"));
+    // What is wrong with one does not keep the others from being told.
+    let output = run(Launch::new(), &folder, &["etag", "root/one", "root/missing", "root/one"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let line = format!("{}  root/one\n", tag_of(b"1"));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), line.repeat(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("root/missing"), "{output:?}");
+}
+
+#[test]
+fn addresses_may_be_written_as_in_a_url() {
+    let server = Launch::new().args(["--bind", "localhost"]).env("PORT", "").start();
+    assert!(server.address().ip().is_loopback());
+    let folder = Folder::new();
+    for (arguments, word) in [
+        (["--bind", "127.0.0.1:80"], "without a port"),
+        (["--bind", "example"], "127.0.0.1"),
+        (["--port", "abc"], "65535"),
+    ] {
+        let output = run(Launch::new(), &folder, &arguments);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(word), "{word} in {output:?}");
+    }
+}
+
+#[test]
+fn it_serves_although_nobody_reads_its_announcement() {
+    let folder = Folder::new();
+    folder.write("file", "x");
+    let mut command = std::process::Command::new(crate::harness::server::PROGRAM);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut child = command.args(["-p", "0"]).arg(folder.root()).stdout(writer).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let ended = child.try_wait().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(ended, None, "it ended because its standard output was closed");
 }

@@ -71,6 +71,26 @@ fn the_end_of_the_connection_is_noticed_while_answering() {
     });
 }
 
+#[test]
+fn a_client_that_takes_nothing_is_given_up() {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let (mut client, server) = tokio::io::duplex(10);
+        let mut stream = TurnStream::new(server);
+        let began = tokio::time::Instant::now();
+        // A slow one is not: it takes a little, and then the time runs anew.
+        let (sent, ()) = tokio::join!(stream.write_all(&[0; 20]), async {
+            tokio::time::sleep(STALL_LIMIT - Duration::from_secs(1)).await;
+            client.read_exact(&mut [0; 10]).await.unwrap();
+        });
+        assert!(sent.is_ok());
+        let error = stream.write_all(&[0; 20]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(began.elapsed() >= STALL_LIMIT * 2 - Duration::from_secs(1));
+    });
+}
+
 proptest! {
     #[test]
     fn no_byte_is_lost_or_altered(sent in "([A-Z]{1,3} /[ :\r\n]{0,3}|content-length: ?[0-9x]{1,2}|\r?\n){0,30}", piece in 1..40_usize) {

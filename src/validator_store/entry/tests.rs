@@ -24,6 +24,7 @@ fn read(bytes: &'static str, modified: i64, changed: i64) -> Read {
             digest: Digest::of(DigestAlgorithm::Xxh3, bytes.as_bytes()),
             body: None,
             filesystem: FILESYSTEM,
+            proof: Proof::Lease,
         },
         certainty: Certainty::Certain,
         began: Instant::now(),

@@ -117,6 +117,19 @@ fn store_through_a_mapping(file: &File, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Maps a file for good and gives a function that fills it with one byte.
+#[expect(unsafe_code, reason = "mapping a file has no safe wrapper here")]
+pub(crate) fn map(file: &File, length: usize) -> impl Fn(u8) {
+    let protection = libc::PROT_READ | libc::PROT_WRITE;
+    // SAFETY: the mapping is as long as the file, which nobody shrinks, and stays until the process ends.
+    let address = unsafe {
+        libc::mmap(std::ptr::null_mut(), length, protection, libc::MAP_SHARED, file.as_raw_fd(), 0)
+    };
+    assert!(address != libc::MAP_FAILED, "{}", io::Error::last_os_error());
+    // SAFETY: as above.
+    move |byte| unsafe { std::ptr::write_bytes(address.cast::<u8>(), byte, length) }
+}
+
 /// The other process. It ends with the value.
 #[derive(Debug)]
 pub(crate) struct Saver {
