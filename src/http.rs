@@ -1,7 +1,7 @@
 //! The actix edge: bytes of a request -> types, outcomes -> a response. What is decided below is
 //! turned into a status here and nowhere else.
 //!
-//! The edge makes no filesystem call and computes no digest.
+//! The edge makes no filesystem call and computes no digest of a file.
 
 mod accept;
 mod body;
