@@ -77,6 +77,9 @@ pub enum Fallback {
 
 /// A folder presented over HTTP.
 ///
+/// Under `actix_web::HttpServer`, as in the example, pipelined requests are framed as actix-http frames
+/// them; [`crate::server`] shows how [`TurnStream`] keeps a connection in step.
+///
 /// ```no_run
 /// use std::sync::Arc;
 /// use actix_web::http::header::HeaderValue;

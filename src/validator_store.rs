@@ -132,7 +132,8 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
         self.evictions.load(Ordering::Relaxed)
     }
 
-    /// The entry at `path`, if there is one and it is true at this moment: one `statx`.
+    /// The entry at `path`, if there is one and it is true at this moment. One `statx`, or a confined
+    /// walk where a folder or a link is on the way ([`Root::stamp`]).
     #[inline]
     pub fn hit(&self, path: &str) -> Option<Arc<Entry<R>>> {
         let entry = self.entries.get(path)?;

@@ -62,9 +62,10 @@ impl Problem {
     pub(super) fn cannot_open(error: OpenError) -> Self {
         let (status, detail) = match error {
             OpenError::Missing => (StatusCode::NOT_FOUND, "Nothing is served at this path."),
-            OpenError::Forbidden => {
-                (StatusCode::FORBIDDEN, "The server's user may not read what is at this path.")
-            }
+            OpenError::Forbidden => (
+                StatusCode::FORBIDDEN,
+                "The server's user may not read what is at this path; its owner or mode must change.",
+            ),
             OpenError::RootGone => {
                 (StatusCode::SERVICE_UNAVAILABLE, "The served folder is not there at the moment; try again.")
             }
@@ -74,7 +75,9 @@ impl Problem {
             OpenError::Overloaded => {
                 (StatusCode::SERVICE_UNAVAILABLE, "The server is short of resources; try again.")
             }
-            OpenError::Io(_) => (StatusCode::INTERNAL_SERVER_ERROR, "The file could not be read."),
+            OpenError::Io(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "The file could not be read; the server's log says why.")
+            }
         };
         if let OpenError::Io(errno) = error {
             log::error!("a file could not be read: {errno}");

@@ -70,7 +70,7 @@ impl Fields {
 }
 
 impl<'a> Conditions<'a> {
-    /// Reads the conditional fields of a request; most have none, and that is one look at the names.
+    /// Reads the conditional fields of a request.
     pub(super) fn of(request: &'a HttpRequest) -> Self {
         let preconditions = Preconditions {
             if_match: EntityTagList::parse(lines(request, IF_MATCH)),

@@ -138,10 +138,11 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
         let read = Read { path: path.clone(), location, reading, certainty, began };
         let entry = Arc::new(Entry::new(read, previous.as_deref(), &*self.render));
         if certainty == Certainty::Certain {
+            self.entries.insert(path, Arc::clone(&entry));
+            // Only now: an event that comes after this finds the entry itself.
             if flight.tainted.load(Ordering::Acquire) {
                 entry.evict();
             }
-            self.entries.insert(path, Arc::clone(&entry));
         }
         Outcome::Hashed(entry)
     }
