@@ -9,7 +9,9 @@ use std::fmt;
 
 pub mod entity_tag;
 pub mod http_date;
+pub mod integrity;
 pub mod preconditions;
+pub mod preferences;
 pub mod range;
 pub mod validators;
 

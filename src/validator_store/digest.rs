@@ -1,9 +1,13 @@
-//! The hash behind an entity tag: the only place that names a hash function.
+//! The hash behind an entity tag, and those behind the digests that travel with bytes (RFC 9530): the only place
+//! that names a hash function.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use sha2::Digest as _;
+
 use crate::semantics::entity_tag::EntityTag;
+use crate::semantics::integrity::{ExpectedDigests, IntegrityDigest};
 
 /// Which hash makes entity tags.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +35,17 @@ pub struct Hasher(State);
 enum State {
     Xxh3(Box<xxhash_rust::xxh3::Xxh3>),
     Blake3(Box<blake3::Hasher>),
+}
+
+/// Hashes a body, in pieces, by every function that is needed to check what its sender promised. Where nothing was
+/// promised it does nothing.
+pub struct IntegrityHasher(Vec<IntegrityState>);
+
+/// One such function at work.
+enum IntegrityState {
+    Sha256(sha2::Sha256),
+    Sha512(sha2::Sha512),
+    Md5(md5::Md5),
 }
 
 impl Digest {
@@ -78,6 +93,61 @@ impl Hasher {
         match &self.0 {
             State::Xxh3(hasher) => Digest::Xxh3(hasher.digest128().to_be_bytes()),
             State::Blake3(hasher) => Digest::Blake3(*hasher.finalize().as_bytes()),
+        }
+    }
+}
+
+impl IntegrityHasher {
+    /// Begins, with one function for each that `expected` names.
+    pub fn new(expected: &ExpectedDigests) -> Self {
+        let mut states: Vec<IntegrityState> = Vec::new();
+        for (_, digest) in expected.iter() {
+            let state = IntegrityState::like(&digest);
+            let same =
+                |other: &IntegrityState| std::mem::discriminant(other) == std::mem::discriminant(&state);
+            if !states.iter().any(same) {
+                states.push(state);
+            }
+        }
+        Self(states)
+    }
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        for state in &mut self.0 {
+            state.update(bytes);
+        }
+    }
+
+    /// The digests of all bytes taken, for [`ExpectedDigests::check`].
+    pub fn finish(self) -> Vec<IntegrityDigest> {
+        self.0.into_iter().map(IntegrityState::finish).collect()
+    }
+}
+
+impl IntegrityState {
+    /// The function that makes digests such as this one.
+    fn like(digest: &IntegrityDigest) -> Self {
+        match digest {
+            IntegrityDigest::Sha256(_) => Self::Sha256(sha2::Sha256::new()),
+            IntegrityDigest::Sha512(_) => Self::Sha512(sha2::Sha512::new()),
+            IntegrityDigest::Md5(_) => Self::Md5(md5::Md5::new()),
+        }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Sha256(hasher) => hasher.update(bytes),
+            Self::Sha512(hasher) => hasher.update(bytes),
+            Self::Md5(hasher) => hasher.update(bytes),
+        }
+    }
+
+    fn finish(self) -> IntegrityDigest {
+        match self {
+            Self::Sha256(hasher) => IntegrityDigest::Sha256(hasher.finalize().into()),
+            Self::Sha512(hasher) => IntegrityDigest::Sha512(hasher.finalize().into()),
+            Self::Md5(hasher) => IntegrityDigest::Md5(hasher.finalize().into()),
         }
     }
 }

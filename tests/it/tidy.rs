@@ -30,6 +30,9 @@ struct Reserved {
 const RESERVED: &[Reserved] = &[
     Reserved { name: "xxhash_rust", only_in: &["validator_store/digest.rs"] },
     Reserved { name: "blake3::", only_in: &["validator_store/digest.rs"] },
+    Reserved { name: "sha2::", only_in: &["validator_store/digest.rs"] },
+    Reserved { name: "md5::", only_in: &["validator_store/digest.rs"] },
+    Reserved { name: "sfv::", only_in: &["semantics/integrity.rs"] },
     Reserved { name: "notify::", only_in: &["validator_store/watch.rs"] },
     Reserved { name: "unsafe", only_in: &["root/lease.rs"] },
     Reserved { name: "libc::", only_in: &["root/lease.rs"] },
