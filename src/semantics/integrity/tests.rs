@@ -29,6 +29,9 @@ fn zeros() -> IntegrityDigest {
 /// The byte sequence of 32 zero bytes.
 const ZEROS: &str = ":AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:";
 
+/// A row of a table: its name, the lines of the field, and what they mean.
+type Row<L, T> = (&'static str, L, Option<T>);
+
 /// What a request with these lines expects; the same lines for every field that `fields` names.
 fn parse(fields: &[IntegrityField], lines: &[String]) -> Result<ExpectedDigests, MalformedIntegrity> {
     ExpectedDigests::parse(|field| {
@@ -40,7 +43,7 @@ fn parse(fields: &[IntegrityField], lines: &[String]) -> Result<ExpectedDigests,
 #[test]
 fn dictionaries_of_digests_are_read_whole_or_not_at_all() {
     let both = vec![sha_256(), sha_512()];
-    let rows: Vec<(&str, Vec<String>, Option<Vec<IntegrityDigest>>)> = vec![
+    let rows: Vec<Row<Vec<String>, Vec<IntegrityDigest>>> = vec![
         ("no line", vec![], Some(vec![])),
         ("an empty line", vec!["".into()], Some(vec![])),
         ("sha-256", vec![format!("sha-256=:{SHA_256}:")], Some(vec![sha_256()])),
@@ -103,7 +106,7 @@ fn dictionaries_of_digests_are_read_whole_or_not_at_all() {
 #[test]
 fn content_md5_is_one_base64_of_16_bytes() {
     let digest = IntegrityDigest::Md5(bytes_of("Q2hlY2sgSW50ZWdyaXR5IQ==").try_into().expect("16 bytes"));
-    let rows: &[(&str, &[&str], Option<Vec<IntegrityDigest>>)] = &[
+    let rows: &[Row<&[&str], Vec<IntegrityDigest>>] = &[
         ("no line", &[], Some(vec![])),
         ("the example of RFC 1864", &["Q2hlY2sgSW50ZWdyaXR5IQ=="], Some(vec![digest])),
         ("whitespace around", &[" \tQ2hlY2sgSW50ZWdyaXR5IQ== "], Some(vec![digest])),
@@ -188,7 +191,7 @@ fn a_mismatch_tells_both_digests_in_the_words_of_the_field() {
 #[test]
 fn what_is_wanted_most_is_chosen() {
     use IntegrityAlgorithm::{Sha256, Sha512};
-    let rows: &[(&str, &[&[u8]], Option<IntegrityAlgorithm>)] = &[
+    let rows: &[Row<&[&[u8]], IntegrityAlgorithm>] = &[
         ("no line", &[], None),
         ("sha-256", &[b"sha-256=10"], Some(Sha256)),
         ("sha-512", &[b"sha-512=1"], Some(Sha512)),

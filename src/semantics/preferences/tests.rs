@@ -5,10 +5,13 @@ use proptest::prelude::*;
 use super::*;
 use crate::semantics::assert_rows;
 
+/// A row of a table: its name, the lines of the field, and what they mean.
+type Row = (&'static str, &'static [&'static [u8]], Option<Return>);
+
 #[test]
 fn the_first_return_decides_whatever_stands_around_it() {
     use Return::{Minimal, Representation};
-    let rows: &[(&str, &[&[u8]], Option<Return>)] = &[
+    let rows: &[Row] = &[
         ("no line", &[], None),
         ("an empty line", &[b""], None),
         ("representation", &[b"return=representation"], Some(Representation)),
