@@ -1,4 +1,5 @@
-//! RFC 9110's conditional and range requests as pure functions over plain values.
+//! RFC 9110's conditional and range requests, the digests of RFC 9530 and the preferences of RFC 7240, as pure
+//! functions over plain values.
 //!
 //! What a field means and what follows from it is decided here; how it travels is not. There is no
 //! I/O in this module, no clock (whoever needs the time hands it in), no HTTP library and no status

@@ -10,6 +10,7 @@
 pub mod digest;
 mod entry;
 mod flight;
+mod integrity;
 pub mod settle;
 pub mod watch;
 
@@ -27,7 +28,7 @@ use crate::root::{Locality, Node, OpenDirectory, OpenError, OpenFile, Root, Stam
 use crate::semantics::validators::Validators;
 use digest::DigestAlgorithm;
 pub use entry::Entry;
-use flight::{Flights, Outcome};
+use flight::{Flights, Outcome, Places};
 use settle::{MEMORY_FILE_LIMIT, unrest};
 
 /// How long a large file that nobody asked a validator of may be waited for before it is sent
@@ -57,6 +58,7 @@ pub struct ValidatorStore<R> {
     algorithm: DigestAlgorithm,
     entries: Cache<ResourcePath<'static>, Arc<Entry<R>>, Weight>,
     flights: Flights<R>,
+    computing: Places,
     render: Box<Render<R>>,
     executor: Handle,
     evictions: AtomicU64,
@@ -106,6 +108,7 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
             algorithm: options.algorithm,
             entries: Cache::with_weighter(EXPECTED_FILES, options.memory, Weight),
             flights: Flights::default(),
+            computing: Places::default(),
             render,
             executor: Handle::current(),
             evictions: AtomicU64::new(0),

@@ -13,10 +13,13 @@ use actix_web::http::header::{
 use crate::resource_path::ResourcePath;
 use crate::semantics::entity_tag::EntityTagList;
 use crate::semantics::http_date::{self, HttpDate};
+use crate::semantics::integrity::IntegrityAlgorithm;
 use crate::semantics::preconditions::{IfRange, Preconditions};
 use crate::semantics::range::ByteRangeSet;
 use crate::semantics::validators::Validators;
 use crate::validator_store::{Patience, Render};
+
+const WANT_REPR_DIGEST: HeaderName = HeaderName::from_static("want-repr-digest");
 
 /// The fields that describe a representation, ready to send.
 #[derive(Clone, Debug)]
@@ -38,13 +41,17 @@ pub(super) struct Representation<'a> {
     pub(super) validators: &'a Validators,
     pub(super) fields: &'a Fields,
     pub(super) length: u64,
+    /// `Repr-Digest`, where it is wanted and known.
+    pub(super) repr_digest: Option<HeaderValue>,
 }
 
-/// Everything a request says about conditions and parts.
+/// Everything a request says about conditions, parts and digests.
 pub(super) struct Conditions<'a> {
     pub(super) preconditions: Preconditions<'a>,
     pub(super) if_range: Option<IfRange<'a>>,
     pub(super) range: Option<ByteRangeSet>,
+    /// What `Want-Repr-Digest` asks for (RFC 9530 4).
+    pub(super) wanted_digest: Option<IntegrityAlgorithm>,
 }
 
 /// Makes the fields of a file, for [`crate::validator_store::ValidatorStore::new`].
@@ -83,15 +90,20 @@ impl<'a> Conditions<'a> {
             (Some(line), None) => ByteRangeSet::parse(line),
             _ => None,
         };
-        Self { preconditions, if_range: IfRange::parse(lines(request, IF_RANGE)), range }
+        Self {
+            preconditions,
+            if_range: IfRange::parse(lines(request, IF_RANGE)),
+            range,
+            wanted_digest: IntegrityAlgorithm::wanted(lines(request, WANT_REPR_DIGEST)),
+        }
     }
 
-    /// Whether the answer depends on a strong validator. A range that asks for everything (a player's
+    /// Whether the answer depends on what hashing tells. A range that asks for everything (a player's
     /// first request) can be answered whole.
     pub(super) fn patience(&self) -> Patience {
         let partial = self.range.as_ref().is_some_and(|range| !range.begins_whole());
-        let none = self.preconditions.is_empty() && self.if_range.is_none() && !partial;
-        if none { Patience::Brief } else { Patience::Full }
+        let unconditional = self.preconditions.is_empty() && self.if_range.is_none() && !partial;
+        if unconditional && self.wanted_digest.is_none() { Patience::Brief } else { Patience::Full }
     }
 }
 

@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use actix_web::http::Method;
+use actix_web::http::header::HeaderValue;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::accept::{self, preferred_form};
 use super::body::{FileBody, Rechecking};
 use super::error::Problem;
-use super::fields::{Conditions, Fields, Representation, now};
+use super::fields::{self, Conditions, Fields, Representation};
 use super::listing::{self, Generated};
 use super::respond::{self, Content};
 use super::{Fallback, Listing, Site};
 use crate::resource_path::{Dotfiles, Form, PathError, ResourcePath, Target};
 use crate::root::{Node, OpenDirectory, OpenError, OpenFile};
 use crate::semantics::http_date::HttpDate;
+use crate::semantics::integrity::{IntegrityAlgorithm, IntegrityDigest};
 use crate::semantics::preconditions::{MethodClass, PreconditionField, Verdict};
 use crate::semantics::range::{ByteRange, Selection};
 use crate::semantics::validators::Validators;
@@ -46,6 +48,25 @@ enum Outcome {
     Parts(Vec<ByteRange>),
 }
 
+impl Outcome {
+    /// Whether the representation, or a part of it, is the content of the response (of that to GET, if it is HEAD).
+    fn sends_bytes(&self) -> bool {
+        match self {
+            Self::Whole | Self::Part(_) | Self::Parts(_) => true,
+            Self::NotModified | Self::Failed(_) | Self::Unsatisfiable => false,
+        }
+    }
+}
+
+/// What can be told of the digest that a request wants (RFC 9530 4).
+enum Told {
+    /// Nothing: it is not known, and cannot be soon.
+    Nothing,
+    Digest(IntegrityDigest),
+    /// The file was replaced meanwhile.
+    Moved,
+}
+
 /// How often a file that is replaced between its `statx` and its opening is looked up again.
 const LOOKUPS: usize = 8;
 
@@ -54,8 +75,9 @@ const LOOKUPS: usize = 8;
 /// 1. parse the target;
 /// 2. select what it stands for, as it is now;
 /// 3. evaluate preconditions, then the range ([`decide`]);
-/// 4. open what is not in memory; if it is another file by now, begin again at 2;
-/// 5. respond.
+/// 4. compute the digest that is wanted; if it is another file by now, begin again at 2;
+/// 5. open what is not in memory; if it is another file by now, begin again at 2;
+/// 6. respond.
 pub(super) async fn answer(site: &Site, request: &HttpRequest, path: &str) -> HttpResponse {
     let target = match ResourcePath::parse(path, site.options.dotfiles) {
         Ok(target) => target,
@@ -69,7 +91,7 @@ pub(super) async fn answer(site: &Site, request: &HttpRequest, path: &str) -> Ht
             Err(OpenError::Missing) => return not_found(site, request, &target).await,
             Err(error) => return Problem::cannot_open(error).respond(request),
         };
-        match respond_selected(site, request, &target, &conditions, selected) {
+        match respond_selected(site, request, &target, &conditions, selected).await {
             Ok(Some(response)) => return response,
             Ok(None) | Err(OpenError::Missing) => continue,
             Err(error) => return Problem::cannot_open(error).respond(request),
@@ -78,8 +100,8 @@ pub(super) async fn answer(site: &Site, request: &HttpRequest, path: &str) -> Ht
     Problem::cannot_open(OpenError::Overloaded).respond(request)
 }
 
-/// Steps 3 to 5; `None` when the file was replaced meanwhile.
-fn respond_selected(
+/// Steps 3 to 6; `None` when the file was replaced meanwhile.
+async fn respond_selected(
     site: &Site,
     request: &HttpRequest,
     target: &Target<'_>,
@@ -88,22 +110,25 @@ fn respond_selected(
 ) -> Result<Option<HttpResponse>, OpenError> {
     match selected {
         Selected::Entry(entry) => {
-            respond_entry(site, request, conditions, &entry, entry.validators(), entry.rendered())
+            respond_entry(site, request, conditions, &entry, entry.validators(), entry.rendered()).await
         }
         Selected::Fallback(entry) => {
             let validators = Validators { last_modified: None, ..entry.validators().clone() };
             let fields = Fields { last_modified: None, ..entry.rendered().clone() };
-            respond_entry(site, request, conditions, &entry, &validators, &fields)
+            respond_entry(site, request, conditions, &entry, &validators, &fields).await
         }
-        Selected::Unhashed(file, path) => respond_unhashed(site, request, conditions, file, &path),
+        Selected::Unhashed(file, path) => respond_unhashed(site, request, conditions, file, &path).await,
         Selected::Generated(generated) => {
             let representation = Representation {
                 validators: &generated.validators,
                 fields: &generated.fields,
                 length: generated.body.len() as u64,
+                repr_digest: None,
             };
+            let digest = async |algorithm| generated.integrity_digest(algorithm).await.map(Told::Digest);
             let content = || Ok(Some(Content::Memory(generated.body.clone())));
-            let response = respond_representation(request, conditions, &representation, content)?;
+            let response =
+                respond_representation(request, conditions, representation, digest, content).await?;
             Ok(response.map(listing::protect))
         }
         Selected::DirectoryWithoutSlash => Ok(Some(respond::redirect(&site.mount, &target.path, request))),
@@ -111,7 +136,7 @@ fn respond_selected(
 }
 
 /// A file with these validators.
-fn respond_entry(
+async fn respond_entry(
     site: &Site,
     request: &HttpRequest,
     conditions: &Conditions<'_>,
@@ -119,11 +144,16 @@ fn respond_entry(
     validators: &Validators,
     fields: &Fields,
 ) -> Result<Option<HttpResponse>, OpenError> {
-    let representation = Representation { validators, fields, length: entry.stamp().size };
-    respond_representation(request, conditions, &representation, || match entry.body() {
+    let representation = Representation { validators, fields, length: entry.stamp().size, repr_digest: None };
+    let digest = async |algorithm| {
+        let digest = site.store.integrity_digest(entry, algorithm).await?;
+        Ok(digest.map_or(Told::Moved, Told::Digest))
+    };
+    let content = || match entry.body() {
         Some(body) => Ok(Some(Content::Memory(body.clone()))),
         None => Ok(site.store.open(entry)?.map(|file| Content::File(file_body(site, entry, file)))),
-    })
+    };
+    respond_representation(request, conditions, representation, digest, content).await
 }
 
 /// The body of a large file, which goes on when the file was changed but not its bytes.
@@ -137,16 +167,28 @@ fn file_body(site: &Site, entry: &Arc<Entry<Fields>>, file: OpenFile) -> FileBod
     FileBody::new(file, entry.location().clone(), style).with_recheck(Box::new(recheck))
 }
 
-/// The one place where an outcome becomes a response.
-fn respond_representation(
+/// The one place where an outcome becomes a response. The digest is asked for only if it is wanted and bytes are sent:
+/// it may take as long as reading all of them.
+async fn respond_representation(
     request: &HttpRequest,
     conditions: &Conditions<'_>,
-    representation: &Representation<'_>,
+    mut representation: Representation<'_>,
+    digest: impl AsyncFnOnce(IntegrityAlgorithm) -> Result<Told, OpenError>,
     content: impl FnOnce() -> Result<Option<Content>, OpenError>,
 ) -> Result<Option<HttpResponse>, OpenError> {
-    let now = now();
+    let mut now = fields::now();
     let current = representation.validators;
-    match decide(request.method(), conditions, current, representation.length, now) {
+    let outcome = decide(request.method(), conditions, current, representation.length, now);
+    if let Some(algorithm) = conditions.wanted_digest.filter(|_| outcome.sends_bytes()) {
+        match digest(algorithm).await? {
+            Told::Nothing => {}
+            Told::Digest(digest) => representation.repr_digest = repr_digest(&digest),
+            Told::Moved => return Ok(None),
+        }
+        now = fields::now();
+    }
+    let representation = &representation;
+    match outcome {
         Outcome::NotModified => Ok(Some(respond::not_modified(representation, now))),
         Outcome::Failed(field) => {
             Ok(Some(Problem::precondition_failed(field, conditions, representation).respond(request)))
@@ -161,6 +203,10 @@ fn respond_representation(
             Ok(content()?.map(|content| respond::parts(representation, content, &ranges, now)))
         }
     }
+}
+
+fn repr_digest(digest: &IntegrityDigest) -> Option<HeaderValue> {
+    HeaderValue::from_str(&digest.repr_digest()).ok()
 }
 
 /// RFC 9110 13.2.2, steps 1 to 5, then the method. Ranges are for GET only (14.2).
@@ -191,7 +237,7 @@ fn decide(
 }
 
 /// A large file before its digest is known: nothing to compare, a weak tag, the whole of it.
-fn respond_unhashed(
+async fn respond_unhashed(
     site: &Site,
     request: &HttpRequest,
     conditions: &Conditions<'_>,
@@ -203,10 +249,14 @@ fn respond_unhashed(
     let validators = Validators { entity_tag: None, last_modified: None };
     let mut fields = site.store.render(path, &validators);
     fields.entity_tag = respond::weak_tag();
-    let representation =
-        Representation { validators: &validators, fields: &fields, length: file.stamp().size };
+    let representation = Representation {
+        validators: &validators,
+        fields: &fields,
+        length: file.stamp().size,
+        repr_digest: None,
+    };
     let content = || Ok(Some(Content::File(FileBody::new(file, location, style))));
-    respond_representation(request, conditions, &representation, content)
+    respond_representation(request, conditions, representation, async |_| Ok(Told::Nothing), content).await
 }
 
 /// What the target stands for now.
@@ -261,7 +311,7 @@ async fn not_found(site: &Site, request: &HttpRequest, target: &Target<'_>) -> H
         if let Some(index) = ResourcePath::ROOT.child(&site.options.index, Dotfiles::Served)
             && let Ok(Ok(Selected::Entry(entry))) = find(site, &index, Patience::Full).await
             && let Ok(Some(response)) =
-                respond_selected(site, request, target, &conditions, Selected::Fallback(entry))
+                respond_selected(site, request, target, &conditions, Selected::Fallback(entry)).await
         {
             return response;
         }

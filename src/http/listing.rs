@@ -16,8 +16,9 @@ use super::html::{CONTENT_SECURITY_POLICY, escape};
 use crate::resource_path::{Dotfiles, ResourcePath, encode_segment};
 use crate::root::{DirectoryEntry, OpenDirectory, OpenError};
 use crate::semantics::http_date::HttpDate;
+use crate::semantics::integrity::{IntegrityAlgorithm, IntegrityDigest};
 use crate::semantics::validators::Validators;
-use crate::validator_store::digest::{Digest, DigestAlgorithm};
+use crate::validator_store::digest::{Digest, DigestAlgorithm, integrity_digest_of};
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;\
 color-scheme:light dark}table{border-collapse:collapse;width:100%}td,th{padding:.2rem .6rem;text-align:left}\
@@ -29,6 +30,21 @@ pub(super) struct Generated {
     pub(super) validators: Validators,
     pub(super) fields: Fields,
     pub(super) body: Bytes,
+}
+
+impl Generated {
+    /// The digest of the document. Its bytes may be many, so it is computed on the blocking pool.
+    ///
+    /// # Errors
+    /// [`OpenError::Overloaded`] when the pool does not do it.
+    pub(super) async fn integrity_digest(
+        &self,
+        algorithm: IntegrityAlgorithm,
+    ) -> Result<IntegrityDigest, OpenError> {
+        let body = self.body.clone();
+        let computing = tokio::task::spawn_blocking(move || integrity_digest_of(algorithm, &body));
+        computing.await.map_err(|_| OpenError::Overloaded)
+    }
 }
 
 /// Lists `directory`: what a request could name, folders first, by name. Looks at every entry, so it

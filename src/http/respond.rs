@@ -20,6 +20,8 @@ pub(super) enum Content {
     File(FileBody),
 }
 
+const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
+
 const NOSNIFF: (HeaderName, HeaderValue) =
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 
@@ -155,6 +157,7 @@ fn describe(headers: &mut HeaderMap, representation: &Representation<'_>, now: H
     insert(headers, header::CONTENT_TYPE, Some(&fields.content_type));
     insert(headers, header::CACHE_CONTROL, Some(&fields.cache_control));
     insert(headers, header::VARY, fields.vary.as_ref());
+    insert(headers, REPR_DIGEST, representation.repr_digest.as_ref());
     if representation.validators.entity_tag.is_some() {
         insert(headers, header::ACCEPT_RANGES, Some(&HeaderValue::from_static("bytes")));
     }

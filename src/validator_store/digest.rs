@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::Digest as _;
 
 use crate::semantics::entity_tag::EntityTag;
-use crate::semantics::integrity::{ExpectedDigests, IntegrityDigest};
+use crate::semantics::integrity::{ExpectedDigests, IntegrityAlgorithm, IntegrityDigest};
 
 /// Which hash makes entity tags.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,8 +41,8 @@ enum State {
 /// promised it does nothing.
 pub struct IntegrityHasher(Vec<IntegrityState>);
 
-/// One such function at work.
-enum IntegrityState {
+/// One function of those behind the digests that travel with bytes, at work.
+pub(super) enum IntegrityState {
     Sha256(sha2::Sha256),
     Sha512(sha2::Sha512),
     Md5(md5::Md5),
@@ -97,6 +97,13 @@ impl Hasher {
     }
 }
 
+/// The digest that a client asked for by name, of bytes in memory.
+pub fn integrity_digest_of(algorithm: IntegrityAlgorithm, bytes: &[u8]) -> IntegrityDigest {
+    let mut state = IntegrityState::new(algorithm);
+    state.update(bytes);
+    state.finish()
+}
+
 impl IntegrityHasher {
     /// Begins, with one function for each that `expected` names.
     pub fn new(expected: &ExpectedDigests) -> Self {
@@ -126,16 +133,23 @@ impl IntegrityHasher {
 }
 
 impl IntegrityState {
+    pub(super) fn new(algorithm: IntegrityAlgorithm) -> Self {
+        match algorithm {
+            IntegrityAlgorithm::Sha256 => Self::Sha256(sha2::Sha256::new()),
+            IntegrityAlgorithm::Sha512 => Self::Sha512(sha2::Sha512::new()),
+        }
+    }
+
     /// The function that makes digests such as this one.
     fn like(digest: &IntegrityDigest) -> Self {
         match digest {
-            IntegrityDigest::Sha256(_) => Self::Sha256(sha2::Sha256::new()),
-            IntegrityDigest::Sha512(_) => Self::Sha512(sha2::Sha512::new()),
+            IntegrityDigest::Sha256(_) => Self::new(IntegrityAlgorithm::Sha256),
+            IntegrityDigest::Sha512(_) => Self::new(IntegrityAlgorithm::Sha512),
             IntegrityDigest::Md5(_) => Self::Md5(md5::Md5::new()),
         }
     }
 
-    fn update(&mut self, bytes: &[u8]) {
+    pub(super) fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Sha256(hasher) => hasher.update(bytes),
             Self::Sha512(hasher) => hasher.update(bytes),
@@ -143,7 +157,7 @@ impl IntegrityState {
         }
     }
 
-    fn finish(self) -> IntegrityDigest {
+    pub(super) fn finish(self) -> IntegrityDigest {
         match self {
             Self::Sha256(hasher) => IntegrityDigest::Sha256(hasher.finalize().into()),
             Self::Sha512(hasher) => IntegrityDigest::Sha512(hasher.finalize().into()),

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::Render;
 use super::digest::Digest;
+use super::integrity::Computations;
 use super::settle::{Proof, Reading};
 use crate::resource_path::ResourcePath;
 use crate::root::{Locality, Location, Stamp};
@@ -31,6 +32,7 @@ pub struct Entry<R> {
     validators: Validators,
     body: Option<Bytes>,
     rendered: R,
+    computations: Computations,
     date_floor: Option<HttpDate>,
     locality: Locality,
     believed_until: Option<Instant>,
@@ -73,6 +75,7 @@ impl<R> Entry<R> {
             digest: reading.digest,
             validators,
             body: reading.body,
+            computations: Computations::default(),
             date_floor,
             locality,
             believed_until: bounded.then(|| began + lifetime),
@@ -113,6 +116,16 @@ impl<R> Entry<R> {
     /// Whether both stand for the same bytes.
     pub(super) fn has_bytes_of(&self, other: &Self) -> bool {
         self.digest == other.digest
+    }
+
+    /// Whether this is the digest of its bytes.
+    pub(super) fn has_digest(&self, digest: &Digest) -> bool {
+        self.digest == *digest
+    }
+
+    /// The digests that somebody asked for by name.
+    pub(super) fn computations(&self) -> &Computations {
+        &self.computations
     }
 
     pub(super) fn locality(&self) -> Locality {

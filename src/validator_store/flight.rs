@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use rustix::io::Errno;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use super::ValidatorStore;
 use super::entry::{Certainty, Entry, Read};
@@ -20,7 +20,11 @@ use crate::root::{OpenError, OpenFile};
 /// The readings under way.
 pub(super) struct Flights<R> {
     flying: Mutex<HashMap<ResourcePath<'static>, Arc<Flight<R>>>>,
-    /// Bound how many files are read at once; the large ones, which take long, apart from the small.
+    places: Places,
+}
+
+/// Bound how many files are read at once; the large ones, which take long, apart from the small.
+pub(super) struct Places {
     small: Semaphore,
     large: Semaphore,
 }
@@ -53,9 +57,22 @@ impl<R> Clone for Outcome<R> {
 
 impl<R> Default for Flights<R> {
     fn default() -> Self {
+        Self { flying: Mutex::default(), places: Places::default() }
+    }
+}
+
+impl Default for Places {
+    fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        let (small, large) = (Semaphore::new(cores * 8), Semaphore::new(cores));
-        Self { flying: Mutex::default(), small, large }
+        Self { small: Semaphore::new(cores * 8), large: Semaphore::new(cores) }
+    }
+}
+
+impl Places {
+    /// Waits for a place to read a file of about `size` bytes, which is held until it is dropped.
+    pub(super) async fn take(&self, size: u64) -> Option<SemaphorePermit<'_>> {
+        let places = if size > MEMORY_FILE_LIMIT { &self.large } else { &self.small };
+        places.acquire().await.ok()
     }
 }
 
@@ -110,8 +127,9 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
         size: u64,
         flight: &Arc<Flight<R>>,
     ) -> Outcome<R> {
-        let places = if size > MEMORY_FILE_LIMIT { &self.flights.large } else { &self.flights.small };
-        let Ok(_place) = places.acquire().await else { return Outcome::Failed(OpenError::Overloaded) };
+        let Some(_place) = self.flights.places.take(size).await else {
+            return Outcome::Failed(OpenError::Overloaded);
+        };
         let (store, path, flight) = (Arc::clone(self), path.clone(), Arc::clone(flight));
         let reading = tokio::task::spawn_blocking(move || store.read_and_record(path, &flight));
         reading.await.unwrap_or_else(|error| {

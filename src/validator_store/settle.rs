@@ -75,6 +75,15 @@ pub enum Proof {
     Age,
 }
 
+/// How reading a file from its beginning ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ReadThrough {
+    /// All bytes were read under the stamp.
+    All,
+    /// The stamp moved: what was read belongs to nobody.
+    Moved,
+}
+
 /// One try.
 struct Attempt {
     /// The stamp at its beginning.
@@ -197,18 +206,34 @@ fn read_large(
     algorithm: DigestAlgorithm,
 ) -> Result<Option<Digest>, OpenError> {
     let mut hasher = Hasher::new(algorithm);
+    match read_through(file, stamp, |piece| hasher.update(piece))? {
+        ReadThrough::All => Ok(Some(hasher.finish())),
+        ReadThrough::Moved => Ok(None),
+    }
+}
+
+/// Hands all bytes of a file to `take`, piece by piece. Ends as soon as the file's stamp is no longer this one, or bytes
+/// are missing.
+///
+/// # Errors
+/// [`OpenError::Io`] when the filesystem fails.
+pub(super) fn read_through(
+    file: &OpenFile,
+    stamp: &Stamp,
+    mut take: impl FnMut(&[u8]),
+) -> Result<ReadThrough, OpenError> {
     let mut piece = vec![0; PIECE];
     let mut offset = 0;
     while offset < stamp.size {
         let wanted = usize::try_from(stamp.size - offset).unwrap_or(PIECE).min(PIECE);
         let read = file.read_at(&mut piece[..wanted], offset)?;
         if read == 0 || file.stamp_now()? != *stamp {
-            return Ok(None);
+            return Ok(ReadThrough::Moved);
         }
-        hasher.update(&piece[..read]);
+        take(&piece[..read]);
         offset += read as u64;
     }
-    Ok(Some(hasher.finish()))
+    Ok(ReadThrough::All)
 }
 
 #[cfg(test)]

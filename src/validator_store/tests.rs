@@ -7,10 +7,10 @@ use super::*;
 use crate::resource_path::Dotfiles;
 use crate::root::SymlinkPolicy;
 
-type TestStore = Arc<ValidatorStore<()>>;
+pub(super) type TestStore = Arc<ValidatorStore<()>>;
 
 /// Runs `test` with a store over a fresh folder that holds `name` with `bytes`.
-fn with_store<F: Future<Output = ()>>(
+pub(super) fn with_store<F: Future<Output = ()>>(
     name: &str,
     bytes: &[u8],
     test: impl FnOnce(TestStore, std::path::PathBuf) -> F,
@@ -26,7 +26,7 @@ fn with_store<F: Future<Output = ()>>(
     });
 }
 
-fn path(name: &str) -> ResourcePath<'static> {
+pub(super) fn path(name: &str) -> ResourcePath<'static> {
     ResourcePath::ROOT.child(name, Dotfiles::Hidden).unwrap()
 }
 

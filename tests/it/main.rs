@@ -14,6 +14,7 @@ mod confinement;
 mod freshness;
 mod fuzz;
 mod harness;
+mod integrity;
 mod listing;
 mod ranges;
 mod resolution;

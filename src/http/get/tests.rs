@@ -16,6 +16,7 @@ fn outcomes(if_none_match: &[&str], if_range: Option<&str>, range: &str) -> (Out
         },
         if_range: IfRange::parse(if_range.iter().map(|line| line.as_bytes())),
         range: ByteRangeSet::parse(range.as_bytes()),
+        wanted_digest: None,
     };
     let tag = EntityTag::strong(b"right".as_slice()).unwrap();
     let current = Validators { entity_tag: Some(tag), last_modified: None };

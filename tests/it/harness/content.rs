@@ -11,6 +11,19 @@ pub(crate) fn blake3_tag_of(bytes: &[u8]) -> String {
     format!("\"{}\"", base64url(blake3::hash(bytes).as_bytes()))
 }
 
+/// The `Repr-Digest` of these bytes by `sha-256` or `sha-512` (RFC 9530, 3).
+pub(crate) fn repr_digest_of(algorithm: &str, bytes: &[u8]) -> String {
+    use sha2::Digest;
+    let digest = match algorithm {
+        "sha-256" => sha2::Sha256::digest(bytes).to_vec(),
+        "sha-512" => sha2::Sha512::digest(bytes).to_vec(),
+        _ => panic!("no algorithm {algorithm}"),
+    };
+    let text = base64url(&digest).replace('-', "+").replace('_', "/");
+    let padding = "=".repeat((4 - text.len() % 4) % 4);
+    format!("{algorithm}=:{text}{padding}:")
+}
+
 /// Bytes that belong to this version and no other: every word depends on the version, the size and its place. Any
 /// mixture of two versions, and any part of one, is told by [`version_of`].
 pub(crate) fn version_bytes(version: u64, size: usize) -> Vec<u8> {
@@ -60,6 +73,16 @@ fn base64url_agrees_with_the_vectors_of_rfc_4648() {
 fn the_expected_tag_agrees_with_the_published_hash_of_nothing() {
     // XXH3_128bits of the empty input with seed 0 is 99aa06d3014798d86001c324468d497f.
     assert_eq!(tag_of(b""), "\"maoG0wFHmNhgAcMkRo1Jfw\"");
+}
+
+#[test]
+fn the_expected_digest_agrees_with_the_example_of_rfc_9530() {
+    // B.1 and B.2: the representation ends in a line feed.
+    assert_eq!(
+        repr_digest_of("sha-256", b"{\"hello\": \"world\"}\n"),
+        "sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:"
+    );
+    assert!(repr_digest_of("sha-512", b"{\"hello\": \"world\"}\n").starts_with("sha-512=:YMAam51Jz/jOATT6/"));
 }
 
 #[test]
