@@ -1,5 +1,7 @@
 //! The command line: flags as typed, lowered once into a [`Config`].
 
+mod writes;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
@@ -15,6 +17,7 @@ use crate::root::{OpenError, Root, SymlinkPolicy, shown};
 use crate::validator_store::StoreOptions;
 use crate::validator_store::digest::DigestAlgorithm;
 use crate::validator_store::settle::{Settled, settle};
+use writes::WriteArgs;
 
 const DEFAULT_PORT: u16 = 8080;
 
@@ -107,6 +110,8 @@ struct ServeArgs {
     /// How log lines look
     #[arg(long, value_enum, default_value_t, env = "IFMATCH_LOG_FORMAT")]
     log_format: LogFormatArg,
+    #[command(flatten)]
+    writes: WriteArgs,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -174,6 +179,7 @@ impl ServeArgs {
                 self.index
             )));
         }
+        let (writes, hosts) = self.writes.lower(&self.bind)?;
         Ok(Config {
             root: self.root,
             symlinks: self.follow_symlinks.into(),
@@ -185,6 +191,8 @@ impl ServeArgs {
                 listing: if self.no_listing { Listing::Off } else { Listing::Shown },
                 fallback: if self.spa { Fallback::SinglePage } else { Fallback::NotFound },
                 cache_control,
+                writes,
+                hosts,
             },
             watch: if self.no_watch { Watch::Off } else { Watch::On },
             log,

@@ -75,6 +75,20 @@ pub fn addresses(interfaces: &[IpAddr], port: u16) -> Vec<SocketAddr> {
     interfaces.iter().map(|ip| SocketAddr::new(*ip, port)).collect()
 }
 
+/// A number of bytes: `4096`, `512K`, `100M`, `2G` (powers of 1024).
+pub fn size(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit: u64 = match text[digits.len()..].to_ascii_uppercase().as_str() {
+        "" | "B" => 1,
+        "K" | "KB" | "KIB" => 1 << 10,
+        "M" | "MB" | "MIB" => 1 << 20,
+        "G" | "GB" | "GIB" => 1 << 30,
+        "T" | "TB" | "TIB" => 1 << 40,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit)
+}
+
 /// A `Cache-Control` value; `None` for what cannot stand in a field.
 pub fn cache_control(text: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(text).ok().filter(|value| !value.is_empty())

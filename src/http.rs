@@ -11,33 +11,38 @@ mod get;
 mod health;
 mod html;
 mod listing;
+mod origin;
+mod refusal;
 mod respond;
 mod turns;
+mod write;
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use actix_http::Request;
 use actix_service::{Service, ServiceFactory};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::dev::{AppService, HttpServiceFactory, ResourceDef, ServiceRequest, ServiceResponse};
+use actix_web::dev::{
+    AppService, HttpServiceFactory, Payload, RequestHead, ResourceDef, ServiceRequest, ServiceResponse,
+};
 use actix_web::http::Method;
 use actix_web::http::header::HeaderValue;
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::resource_path::Dotfiles;
+use crate::root::SwapGuard;
 use crate::validator_store::ValidatorStore;
 use crate::validator_store::watch::WatchStatus;
+use crate::write::{Deletes, Uploads, WriteOptions, Writer};
 use error::Problem;
-use fields::Fields;
-pub use fields::renderer;
+pub use fields::{Fields, renderer};
+pub use origin::Hosts;
 use turns::Turn;
 pub use turns::TurnStream;
 
 /// The store with what this edge keeps beside an entry.
 pub type Store = ValidatorStore<Fields>;
-
-/// The methods that are answered, as `Allow` lists them.
-const ALLOW: &str = "GET, HEAD, OPTIONS";
 
 /// Below [`crate::resource_path::OWN_NAME`], which no file can take.
 const HEALTH: &str = "/__ifmatch__/health";
@@ -55,6 +60,10 @@ pub struct SiteOptions {
     pub fallback: Fallback,
     /// The value of `Cache-Control` for every representation.
     pub cache_control: HeaderValue,
+    /// What may be written, and how.
+    pub writes: WriteOptions,
+    /// Under which names the server may be asked to write.
+    pub hosts: Hosts,
 }
 
 /// Whether directories without an index file are listed.
@@ -83,11 +92,12 @@ pub enum Fallback {
 /// ```no_run
 /// use std::sync::Arc;
 /// use actix_web::http::header::HeaderValue;
-/// use ifmatch::http::{self, Fallback, Listing, Site, SiteOptions};
+/// use ifmatch::http::{self, Fallback, Hosts, Listing, Site, SiteOptions};
 /// use ifmatch::resource_path::Dotfiles;
 /// use ifmatch::root::{Root, SymlinkPolicy};
 /// use ifmatch::validator_store::digest::DigestAlgorithm;
 /// use ifmatch::validator_store::{StoreOptions, ValidatorStore, watch};
+/// use ifmatch::write::WriteOptions;
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let root = Root::open("public".as_ref(), SymlinkPolicy::Within)?;
@@ -101,6 +111,8 @@ pub enum Fallback {
 ///     listing: Listing::Shown,
 ///     fallback: Fallback::NotFound,
 ///     cache_control,
+///     writes: WriteOptions::READ_ONLY,
+///     hosts: Hosts::Any,
 /// };
 /// let site = Site::new(store, options, watch).mounted_at("/assets");
 /// let server = actix_web::HttpServer::new(move || actix_web::App::new().service(site.clone()));
@@ -110,15 +122,25 @@ pub enum Fallback {
 /// ```
 pub struct Site {
     store: Arc<Store>,
+    writer: Arc<Writer<Fields>>,
     options: SiteOptions,
     watch: Arc<WatchStatus>,
     mount: String,
+    /// The methods that are answered.
+    allow: HeaderValue,
 }
 
 impl Site {
     /// Presents `store`.
     pub fn new(store: Arc<Store>, options: SiteOptions, watch: Arc<WatchStatus>) -> Self {
-        Self { store, options, watch, mount: String::new() }
+        let allow = HeaderValue::from_static(allow(&options.writes));
+        let writer = Writer::new(Arc::clone(&store), options.writes);
+        Self { store, writer, options, watch, mount: String::new(), allow }
+    }
+
+    /// What writes rest on in the root folder; `None` where nothing can be written.
+    pub fn swap_guard(&self) -> Option<SwapGuard> {
+        self.writer.guard()
     }
 
     /// The same site below the URL prefix `mount` (`/assets`), for an application of your own:
@@ -128,21 +150,56 @@ impl Site {
         SiteService(Arc::new(Self { mount, ..self }))
     }
 
-    /// Answers one request. The steps: the server's own resources, the method, then [`get`].
-    async fn answer(&self, request: &HttpRequest) -> HttpResponse {
+    /// Answers one request. The steps: the server's own resources, the method, then [`get`] or
+    /// [`write`].
+    async fn answer(&self, request: &HttpRequest, payload: &mut Payload) -> HttpResponse {
         let path = request.path().strip_prefix(self.mount.as_str()).unwrap_or_default();
         match *request.method() {
             Method::GET | Method::HEAD if path == HEALTH => health::respond(self),
             Method::GET | Method::HEAD => get::answer(self, request, path).await,
-            Method::OPTIONS => respond::options(),
-            _ => Problem::method_not_allowed().respond(request),
+            Method::OPTIONS => respond::options(&self.allow),
+            Method::PUT | Method::DELETE => write::answer(self, request, path, payload).await,
+            _ => Problem::method_not_allowed(&self.allow).respond(request),
         }
+    }
+}
+
+/// The methods that are answered, as `Allow` lists them.
+fn allow(options: &WriteOptions) -> &'static str {
+    match (options.uploads, options.deletes) {
+        (Uploads::Refused, Deletes::Refused) => "GET, HEAD, OPTIONS",
+        (Uploads::Refused, Deletes::Allowed) => "GET, HEAD, OPTIONS, DELETE",
+        (_, Deletes::Refused) => "GET, HEAD, OPTIONS, PUT",
+        (_, Deletes::Allowed) => "GET, HEAD, OPTIONS, PUT, DELETE",
     }
 }
 
 /// Lets the service know whose turn it is on a connection; for `on_connect_ext`.
 pub fn remember_turn<S>(stream: &TurnStream<S>, data: &mut actix_web::dev::Extensions) {
     data.insert(stream.turn());
+}
+
+impl SiteService {
+    /// Answers a client that waits for `100 Continue`: a write that would be refused is refused now, before
+    /// its body is sent.
+    ///
+    /// # Errors
+    /// The response.
+    pub async fn expect(self, request: Request) -> Result<Request, HttpResponse> {
+        let site = &self.0;
+        let path = request.path().strip_prefix(site.mount.as_str()).unwrap_or_default();
+        let refused = match *request.method() {
+            Method::GET | Method::HEAD | Method::OPTIONS => return Ok(request),
+            Method::PUT | Method::DELETE => write::refuse_early(site, request.head(), path).await,
+            _ => Err(Problem::method_not_allowed(&site.allow).respond_as_document()),
+        };
+        let Err(response) = refused else { return Ok(request) };
+        if let Some(turn) = request.conn_data::<Turn>() {
+            turn.end();
+        }
+        log_access(request.head(), &response);
+        Err(response)
+    }
 }
 
 /// [`Site`] as an actix service: the default service of an application, or mounted at a prefix.
@@ -182,22 +239,23 @@ impl Service<ServiceRequest> for SiteService {
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let site = Arc::clone(&self.0);
         Box::pin(async move {
-            let (request, _payload) = request.into_parts();
-            let response = site.answer(&request).await;
+            let (request, mut payload) = request.into_parts();
+            let response = site.answer(&request, &mut payload).await;
+            write::read_over(payload);
             if let Some(turn) = request.conn_data::<Turn>() {
                 turn.end();
             }
-            log_access(&request, &response);
+            log_access(request.head(), &response);
             Ok(ServiceResponse::new(request, response))
         })
     }
 }
 
 /// One line per request, at level info; control characters are written as escapes.
-fn log_access(request: &HttpRequest, response: &HttpResponse<BoxBody>) {
+fn log_access(request: &RequestHead, response: &HttpResponse<BoxBody>) {
     if log::log_enabled!(target: "ifmatch::access", log::Level::Info) {
-        let peer = request.peer_addr().map_or_else(|| "-".to_owned(), |peer| peer.ip().to_string());
-        let target = request.uri().to_string();
+        let peer = request.peer_addr.map_or_else(|| "-".to_owned(), |peer| peer.ip().to_string());
+        let target = request.uri.to_string();
         let size = match response.body().size() {
             BodySize::Sized(bytes) => bytes,
             BodySize::None | BodySize::Stream => 0,
@@ -205,7 +263,7 @@ fn log_access(request: &HttpRequest, response: &HttpResponse<BoxBody>) {
         log::info!(
             target: "ifmatch::access",
             "{peer} {} {} {} {size}",
-            request.method(),
+            request.method,
             target.escape_debug(),
             response.status().as_u16(),
         );

@@ -13,3 +13,4 @@ pub mod root;
 pub mod semantics;
 pub mod server;
 pub mod validator_store;
+pub mod write;

@@ -155,6 +155,12 @@ impl<'a> ResourcePath<'a> {
         ResourcePath(Cow::Borrowed(&self.0[..end]))
     }
 
+    /// The part of the path before the byte `end`, where a segment must end.
+    pub fn ancestor(&self, end: usize) -> ResourcePath<'_> {
+        debug_assert!(end == 0 || end == self.0.len() || self.0.as_bytes()[end] == b'/');
+        ResourcePath(Cow::Borrowed(&self.0[..end]))
+    }
+
     /// The path as text: `a/b.txt`, or nothing for the root.
     pub fn as_str(&self) -> &str {
         &self.0

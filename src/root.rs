@@ -3,13 +3,28 @@
 //!
 //! Root knows nothing of HTTP, of entity tags or of caching.
 
+mod conflict;
+mod exchange;
 mod filesystem;
+mod guard;
 pub mod lease;
+mod lock;
+mod metadata;
 mod open;
+mod place;
+mod recover;
+mod reserved;
+mod stage;
 mod stamp;
 
+pub use exchange::{Expected, Swap};
 pub use filesystem::{Filesystem, Locality, ReadStyle, Timestamps};
+pub use guard::SwapGuard;
+pub use lock::DirectoryLock;
 pub use open::{DirectoryEntry, Node, OpenDirectory, OpenError, OpenFile, Standing, SymlinkPolicy};
+pub use place::{Occupant, Parents, Place, WriteError};
+pub use recover::{HasTag, Recovered};
+pub use stage::{Creation, Held, StagedFile, StagedVersion};
 pub use stamp::{Stamp, Timestamp};
 
 use std::ffi::{CStr, CString};
@@ -25,6 +40,7 @@ use rustix::io::Errno;
 
 use crate::resource_path::{Dotfiles, ResourcePath};
 use filesystem::Filesystems;
+use lock::DirectoryLocks;
 use stamp::stat;
 
 /// The served folder.
@@ -39,6 +55,8 @@ pub struct Root {
     current: RwLock<Arc<RootDirectory>>,
     generation: AtomicU64,
     filesystems: Filesystems,
+    locks: DirectoryLocks,
+    conflict_copies: AtomicU64,
 }
 
 /// The directory that stood at the root's path when it was last opened.
@@ -99,7 +117,15 @@ impl Root {
         })?;
         let current = RwLock::new(Arc::new(directory));
         let generation = AtomicU64::new(0);
-        let root = Self { path, symlinks, current, generation, filesystems: Filesystems::default() };
+        let root = Self {
+            path,
+            symlinks,
+            current,
+            generation,
+            filesystems: Filesystems::default(),
+            locks: DirectoryLocks::default(),
+            conflict_copies: AtomicU64::new(0),
+        };
         match root.open_node(&ResourcePath::ROOT) {
             Ok(_) => Ok(root),
             Err(OpenError::Forbidden) => {

@@ -31,6 +31,17 @@ pub enum Field<T> {
     Malformed,
 }
 
+impl<T> Field<T> {
+    /// The same, with what is present changed.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Field<U> {
+        match self {
+            Self::Absent => Field::Absent,
+            Self::Present(value) => Field::Present(change(value)),
+            Self::Malformed => Field::Malformed,
+        }
+    }
+}
+
 /// The error of a field value, or a part of one, that breaks its grammar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MalformedField;

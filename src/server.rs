@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use actix_http::{HttpService, KeepAlive, Protocol};
@@ -16,15 +17,17 @@ use actix_web::rt::net::TcpStream;
 use crate::config::{Banner, Config, Watch};
 use crate::http::{self, Site, SiteService, Store, TurnStream};
 use crate::root::lease::LeaseProbe;
-use crate::root::{Root, RootError, SymlinkPolicy, shown};
+use crate::root::{Recovered, Root, RootError, SwapGuard, SymlinkPolicy, shown};
 use crate::validator_store::ValidatorStore;
+use crate::validator_store::record::has_tag;
 use crate::validator_store::watch::{self, WatchStatus};
+use crate::write::{Deletes, Durability, Uploads, WriteOptions};
 
 /// A request's head must be complete within this time.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long an answer that came before the end of the request's body is given to reach the client.
-const LINGER: Duration = Duration::from_secs(5);
+const LINGER: Duration = Duration::from_secs(30);
 
 /// How long a connection may idle between requests.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -36,7 +39,7 @@ const DRAIN_SECONDS: u64 = 30;
 const WATCH_START: Duration = Duration::from_millis(20);
 
 /// Threads that may wait for the disk.
-const BLOCKING_THREADS: usize = 64;
+const BLOCKING_THREADS: usize = 128;
 
 /// Why the server did not start or did not go on.
 #[derive(Debug)]
@@ -84,6 +87,11 @@ impl std::error::Error for ServerError {}
 /// [`ServerError`], a sentence for the person who started the program.
 pub fn run(config: &Config) -> Result<(), ServerError> {
     let root = Root::open(&config.root, config.symlinks).map_err(ServerError::Root)?;
+    if config.site.writes.allow_writes() {
+        recover(&root);
+        survive_size_limit();
+    }
+    raise_descriptor_limit();
     let listeners = listen(&config.addresses)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -92,6 +100,36 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
         .map_err(ServerError::Io)?;
     let system = actix_web::rt::System::with_tokio_rt(|| runtime);
     system.block_on(serve(config, root, listeners))
+}
+
+/// Connections, files being sent and displaced versions take descriptors; the soft limit is made for programs
+/// that use select(2).
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) =
+        setrlimit(Resource::Nofile, rustix::process::Rlimit { current: limit.maximum, ..limit })
+    {
+        log::debug!("the limit of open files stays at {:?}: {error}", limit.current);
+    }
+}
+
+/// A write beyond the limit on the size of files (RLIMIT_FSIZE) is an error where this signal has a handler,
+/// and the end of the process where it has none.
+fn survive_size_limit() {
+    let reached = Arc::new(AtomicBool::new(false));
+    if let Err(error) = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, reached) {
+        log::warn!("a limit on the size of files would end the server: {error}");
+    }
+}
+
+/// Brings to an end what a server that died has left.
+fn recover(root: &Root) {
+    match root.recover(&has_tag) {
+        Ok(found) if found == Recovered::default() => {}
+        Ok(found) => log::warn!("interrupted writes: {found:?}"),
+        Err(error) => log::warn!("interrupted writes were not looked for: {error:?}"),
+    }
 }
 
 async fn serve(config: &Config, root: Root, listeners: Vec<TcpListener>) -> Result<(), ServerError> {
@@ -103,13 +141,13 @@ async fn serve(config: &Config, root: Root, listeners: Vec<TcpListener>) -> Resu
     watch.wait_for_start(WATCH_START).await;
     let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>();
     let addresses = addresses.map_err(ServerError::Io)?;
+    let site = Site::new(Arc::clone(&store), config.site.clone(), Arc::clone(&watch));
     if config.log.banner == Banner::Shown
-        && let Err(error) = announce(config, &store, &watch, &addresses)
+        && let Err(error) = announce(config, &site, &store, &watch, &addresses)
     {
         log::debug!("nobody reads the announcement: {error}");
     }
-    let site = Site::new(store, config.site.clone(), watch).mounted_at("");
-    start(site, listeners)?.await.map_err(ServerError::Io)
+    start(site.mounted_at(""), listeners)?.await.map_err(ServerError::Io)
 }
 
 fn start(site: SiteService, listeners: Vec<TcpListener>) -> Result<Server, ServerError> {
@@ -119,6 +157,7 @@ fn start(site: SiteService, listeners: Vec<TcpListener>) -> Result<Server, Serve
         let (site, stopping) = (site.clone(), stopping.clone());
         let factory = move || {
             let app = App::new().default_service(site.clone());
+            let waiting = site.clone();
             let stopping = stopping.clone();
             let http = HttpService::build()
                 .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
@@ -129,6 +168,7 @@ fn start(site: SiteService, listeners: Vec<TcpListener>) -> Result<Server, Serve
                     async move { stopping.notified().await }
                 })
                 .on_connect_ext(http::remember_turn::<TcpStream>)
+                .expect(fn_service(move |request| waiting.clone().expect(request)))
                 .finish(map_config(app.into_factory(), |_| AppConfig::default()));
             fn_service(|stream: TcpStream| async {
                 if let Err(error) = stream.set_nodelay(true) {
@@ -158,7 +198,13 @@ fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ServerError> {
 }
 
 /// The announcement: where, what, and what answers rest on.
-fn announce(config: &Config, store: &Store, watch: &WatchStatus, addresses: &[SocketAddr]) -> io::Result<()> {
+fn announce(
+    config: &Config,
+    site: &Site,
+    store: &Store,
+    watch: &WatchStatus,
+    addresses: &[SocketAddr],
+) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "ifmatch {} serves {}", env!("CARGO_PKG_VERSION"), shown(store.root().path()))?;
     for address in addresses.iter().flat_map(reachable) {
@@ -169,9 +215,42 @@ fn announce(config: &Config, store: &Store, watch: &WatchStatus, addresses: &[So
         SymlinkPolicy::Within => "symbolic links within the folder",
         SymlinkPolicy::All => "symbolic links to anywhere",
     };
-    writeln!(out, "  allowed: reading, {symlinks}")?;
+    writeln!(out, "  allowed: reading{}, {symlinks}", permissions(&config.site.writes))?;
+    if config.site.writes.allow_writes() {
+        writeln!(out, "  writes: {}", guarantee(config, site.swap_guard()))?;
+    }
     writeln!(out, "  freshness: {}; watcher {}", freshness(store.root()), watch.state().name())?;
     out.flush()
+}
+
+fn permissions(writes: &WriteOptions) -> String {
+    let uploads = match writes.uploads {
+        Uploads::Refused => "",
+        Uploads::CreateOnly => ", creating files",
+        Uploads::Allowed => ", creating and replacing files",
+    };
+    let deletes = if writes.deletes == Deletes::Allowed { ", deleting files" } else { "" };
+    format!("{uploads}{deletes}")
+}
+
+/// What writes rest on, in words.
+fn guarantee(config: &Config, guard: Option<SwapGuard>) -> String {
+    let guard = match guard {
+        Some(SwapGuard::Lease) => "compare-and-swap by exchange and leases",
+        Some(SwapGuard::Recheck) => {
+            "compare-and-swap by exchange; no leases here, so programs that write in place are noticed by comparing twice"
+        }
+        Some(SwapGuard::None) => {
+            "names cannot be exchanged on this filesystem: the saves of other programs are guarded by best effort only"
+        }
+        None => "the folder itself cannot be written to by this user",
+    };
+    let durability = match config.site.writes.durability {
+        Durability::Full => "answered when on disk",
+        Durability::File => "answered when the bytes are on disk",
+        Durability::None => "answered before anything is on disk",
+    };
+    format!("{guard}; {durability}")
 }
 
 /// What the freshness of answers rests on, in words.

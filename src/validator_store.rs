@@ -11,8 +11,10 @@ pub mod digest;
 mod entry;
 mod flight;
 mod integrity;
+pub mod record;
 pub mod settle;
 pub mod watch;
+mod withheld;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -30,6 +32,8 @@ use digest::DigestAlgorithm;
 pub use entry::Entry;
 use flight::{Flights, Outcome, Places};
 use settle::{MEMORY_FILE_LIMIT, unrest};
+use withheld::Withheld;
+pub use withheld::Withholding;
 
 /// How long a large file that nobody asked a validator of may be waited for before it is sent
 /// under a weak tag.
@@ -62,6 +66,7 @@ pub struct ValidatorStore<R> {
     render: Box<Render<R>>,
     executor: Handle,
     evictions: AtomicU64,
+    withheld: Withheld,
 }
 
 /// What is at a path.
@@ -112,6 +117,7 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
             render,
             executor: Handle::current(),
             evictions: AtomicU64::new(0),
+            withheld: Withheld::default(),
         })
     }
 
@@ -153,10 +159,29 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
         patience: Patience,
     ) -> Result<Found<R>, OpenError> {
         let asked = Instant::now();
-        let file = match self.root.open_node(path)? {
-            Node::File(file) => file,
-            Node::Directory(directory) => return Ok(Found::Directory(directory)),
-        };
+        loop {
+            let mark = self.withheld.mark();
+            let file = match self.root.open_node(path)? {
+                Node::File(file) => file,
+                Node::Directory(directory) => return Ok(Found::Directory(directory)),
+            };
+            let stamp = file.stamp();
+            let found = self.read(path, patience, file, asked).await;
+            if matches!(found, Ok(Found::Hashed(_))) || self.withheld.may_tell(path.as_str(), &stamp, mark) {
+                return found;
+            }
+            self.withheld.until_decided(path.as_str(), &stamp).await;
+        }
+    }
+
+    /// What is at `path`, where `file` was found.
+    async fn read(
+        self: &Arc<Self>,
+        path: &ResourcePath<'_>,
+        patience: Patience,
+        file: OpenFile,
+        asked: Instant,
+    ) -> Result<Found<R>, OpenError> {
         let large = file.stamp().size > MEMORY_FILE_LIMIT;
         loop {
             if let Some(entry) = self.hit(path.as_str()) {
@@ -172,6 +197,7 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
                 // The reading began before this call: it may lack a change that was complete by then.
                 Some(_) if flight.started < asked => continue,
                 Some(Outcome::Hashed(entry)) => return Ok(Found::Hashed(entry)),
+                Some(Outcome::Withheld(stamp)) => self.withheld.until_decided(path.as_str(), &stamp).await,
                 Some(Outcome::Busy) if large => return calm(file).await,
                 Some(Outcome::Busy) => return Err(OpenError::Busy),
                 Some(Outcome::Failed(error)) => return Err(error),
@@ -194,6 +220,16 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
             Ok(Found::Hashed(fresh)) => fresh.has_bytes_of(entry).then(|| fresh.stamp()),
             Ok(Found::Unhashed(_) | Found::Directory(_)) | Err(_) => None,
         }
+    }
+
+    /// Whether anything is known of `path`, or is being found out.
+    pub fn knows(&self, path: &str) -> bool {
+        self.entries.peek(path).is_some() || self.flights.is_flying(path)
+    }
+
+    /// Whether what is known of `path` is true at this moment.
+    pub fn is_up_to_date(&self, path: &str) -> bool {
+        self.entries.peek(path).is_some_and(|entry| self.is_true(&entry))
     }
 
     /// Stops trusting what is known of `path`, whatever its stamp says.
@@ -221,7 +257,11 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
     /// Reads `path` again in the background if it was ever asked for.
     pub fn prepare(self: &Arc<Self>, path: &str) {
         if let Some(entry) = self.entries.peek(path) {
-            self.join_flight(entry.path(), entry.stamp().size);
+            let stamp = self.root.stamp(entry.path(), entry.location());
+            // A version that waits for its confirmation is recorded by who writes it.
+            if !stamp.is_some_and(|stamp| self.withheld.holds(path, &stamp)) {
+                self.join_flight(entry.path(), entry.stamp().size);
+            }
         }
     }
 

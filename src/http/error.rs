@@ -7,19 +7,18 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value};
 
-use super::ALLOW;
 use super::accept;
-use super::fields::{Conditions, Representation, date_field, now, set, validators};
+use super::fields::{Representation, date_field, now, set, validators};
 use super::html::{CONTENT_SECURITY_POLICY, escape};
 use crate::resource_path::PathError;
 use crate::root::OpenError;
-use crate::semantics::preconditions::PreconditionField;
+use crate::semantics::preconditions::{PreconditionField, Preconditions};
 
 /// A problem document in the making.
 pub(super) struct Problem {
     status: StatusCode,
     detail: String,
-    members: Map<String, Value>,
+    members: Vec<(&'static str, Value)>,
     headers: Vec<(HeaderName, HeaderValue)>,
     form: Form,
 }
@@ -35,7 +34,7 @@ enum Form {
 
 impl Problem {
     fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), members: Map::new(), headers: Vec::new(), form: Form::AsAsked }
+        Self { status, detail: detail.into(), members: Vec::new(), headers: Vec::new(), form: Form::AsAsked }
     }
 
     /// 404.
@@ -49,12 +48,17 @@ impl Problem {
     }
 
     /// 405 with `Allow`.
-    pub(super) fn method_not_allowed() -> Self {
-        let mut problem = Self::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            format!("This server answers {ALLOW}; it changes no files."),
-        );
-        problem.headers.push((header::ALLOW, HeaderValue::from_static(ALLOW)));
+    pub(super) fn method_not_allowed(allow: &HeaderValue) -> Self {
+        let methods = allow.to_str().unwrap_or_default();
+        let detail = if methods.contains("PUT") || methods.contains("DELETE") {
+            format!("This server answers {methods}.")
+        } else {
+            format!(
+                "This server answers {methods}; it changes no files unless it is started with --allow-upload or --allow-delete."
+            )
+        };
+        let mut problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, detail);
+        problem.headers.push((header::ALLOW, allow.clone()));
         problem
     }
 
@@ -98,27 +102,65 @@ impl Problem {
     /// 412 with the failed field and the current validators.
     pub(super) fn precondition_failed(
         field: PreconditionField,
-        conditions: &Conditions<'_>,
+        preconditions: &Preconditions<'_>,
         current: &Representation<'_>,
     ) -> Self {
         let tag = current.validators.entity_tag.as_ref().map(ToString::to_string);
-        let mut problem =
-            Self::new(StatusCode::PRECONDITION_FAILED, failed_detail(field, conditions, tag.as_deref()));
-        problem.form = Form::Document;
-        problem.members.insert("failed-field".to_owned(), field.name().into());
-        problem.members.insert("current-etag".to_owned(), tag.map_or(Value::Null, Value::String));
+        let detail = failed_detail(field, preconditions, tag.as_deref());
+        Self::document(StatusCode::PRECONDITION_FAILED, detail)
+            .with_member("failed-field", field.name())
+            .with_validators_of(current)
+    }
+
+    /// 412 of a file that is being changed, so that nothing more can be said of it.
+    pub(super) fn failed_in_motion(field: PreconditionField) -> Self {
+        let detail = format!("{} does not hold, and the file is being changed at the moment.", field.name());
+        Self::document(StatusCode::PRECONDITION_FAILED, detail)
+            .with_member("failed-field", field.name())
+            .with_member("current-etag", Value::Null)
+    }
+
+    /// A problem that only programs get to see.
+    pub(super) fn document(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { form: Form::Document, ..Self::new(status, detail) }
+    }
+
+    /// The same, with one more member.
+    pub(super) fn with_member(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.members.push((name, value.into()));
+        self
+    }
+
+    /// The same, with one more header field.
+    pub(super) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// The same, with the validators of what is there.
+    pub(super) fn with_validators_of(mut self, current: &Representation<'_>) -> Self {
+        let tag = current.validators.entity_tag.as_ref().map(ToString::to_string);
         let mut headers = header::HeaderMap::new();
         validators(&mut headers, current, now());
-        problem.headers.extend(headers);
-        problem
+        self.headers.extend(headers);
+        self.with_member("current-etag", tag.map_or(Value::Null, Value::String))
+    }
+
+    /// The response to a program, whatever it accepts.
+    pub(super) fn respond_as_document(self) -> HttpResponse {
+        self.into_response(false)
     }
 
     /// The response; its body is omitted by the protocol layer where the request was HEAD.
     pub(super) fn respond(self, request: &HttpRequest) -> HttpResponse {
         let page = self.form == Form::AsAsked && accept::names_html(request);
+        self.into_response(page)
+    }
+
+    fn into_response(self, page: bool) -> HttpResponse {
         let (media_type, body) = match page {
             true => ("text/html; charset=utf-8", self.page()),
-            false => ("application/problem+json", self.document()),
+            false => ("application/problem+json", self.json()),
         };
         let mut response = HttpResponse::with_body(self.status, BoxBody::new(body));
         let headers = response.headers_mut();
@@ -144,13 +186,13 @@ impl Problem {
         self.status.canonical_reason().unwrap_or("Error")
     }
 
-    fn document(&self) -> String {
+    fn json(&self) -> String {
         let mut document = Map::new();
         document.insert("type".to_owned(), "about:blank".into());
         document.insert("title".to_owned(), self.title().into());
         document.insert("status".to_owned(), self.status.as_u16().into());
         document.insert("detail".to_owned(), self.detail.as_str().into());
-        document.extend(self.members.clone());
+        document.extend(self.members.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         Value::Object(document).to_string()
     }
 
@@ -163,12 +205,12 @@ impl Problem {
     }
 }
 
-fn failed_detail(field: PreconditionField, conditions: &Conditions<'_>, tag: Option<&str>) -> String {
+fn failed_detail(field: PreconditionField, preconditions: &Preconditions<'_>, tag: Option<&str>) -> String {
     let current = tag.map_or_else(
         || "is being changed and has no entity tag".to_owned(),
         |tag| format!("has the entity tag {tag}"),
     );
-    if conditions.preconditions.malformed_field() == Some(field) {
+    if preconditions.malformed_field() == Some(field) {
         return format!(
             "{} is not a list of entity tags. Tags stand in double quotes, which a shell takes away unless \
              they are quoted themselves: -H '{}: \"...\"'. The current representation {current}.",

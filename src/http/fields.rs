@@ -4,7 +4,6 @@
 use std::cell::RefCell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use actix_web::HttpRequest;
 use actix_web::http::header::{
     self, HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
     IF_UNMODIFIED_SINCE, RANGE,
@@ -76,25 +75,30 @@ impl Fields {
     }
 }
 
+/// The precondition fields of a request.
+pub(super) fn preconditions(headers: &HeaderMap) -> Preconditions<'_> {
+    Preconditions {
+        if_match: EntityTagList::parse(lines(headers, IF_MATCH)),
+        if_none_match: EntityTagList::parse(lines(headers, IF_NONE_MATCH)),
+        if_modified_since: http_date::parse_field(lines(headers, IF_MODIFIED_SINCE)),
+        if_unmodified_since: http_date::parse_field(lines(headers, IF_UNMODIFIED_SINCE)),
+    }
+}
+
 impl<'a> Conditions<'a> {
     /// Reads the conditional fields of a request.
-    pub(super) fn of(request: &'a HttpRequest) -> Self {
-        let preconditions = Preconditions {
-            if_match: EntityTagList::parse(lines(request, IF_MATCH)),
-            if_none_match: EntityTagList::parse(lines(request, IF_NONE_MATCH)),
-            if_modified_since: http_date::parse_field(lines(request, IF_MODIFIED_SINCE)),
-            if_unmodified_since: http_date::parse_field(lines(request, IF_UNMODIFIED_SINCE)),
-        };
-        let mut ranges = lines(request, RANGE);
+    pub(super) fn of(headers: &'a HeaderMap) -> Self {
+        let preconditions = preconditions(headers);
+        let mut ranges = lines(headers, RANGE);
         let range = match (ranges.next(), ranges.next()) {
             (Some(line), None) => ByteRangeSet::parse(line),
             _ => None,
         };
         Self {
             preconditions,
-            if_range: IfRange::parse(lines(request, IF_RANGE)),
+            if_range: IfRange::parse(lines(headers, IF_RANGE)),
             range,
-            wanted_digest: IntegrityAlgorithm::wanted(lines(request, WANT_REPR_DIGEST)),
+            wanted_digest: IntegrityAlgorithm::wanted(lines(headers, WANT_REPR_DIGEST)),
         }
     }
 
@@ -108,8 +112,8 @@ impl<'a> Conditions<'a> {
 }
 
 /// All lines of a field, as the bytes that came.
-fn lines(request: &HttpRequest, name: HeaderName) -> impl Iterator<Item = &[u8]> {
-    request.headers().get_all(name).map(HeaderValue::as_bytes)
+pub(super) fn lines(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
+    headers.get_all(name).map(HeaderValue::as_bytes)
 }
 
 /// The media type by the name's extension; text is UTF-8.

@@ -84,7 +84,7 @@ pub(super) async fn answer(site: &Site, request: &HttpRequest, path: &str) -> Ht
         Err(PathError::Hidden) => return not_found_page(site, request, path).await,
         Err(error) => return Problem::bad_path(error).respond(request),
     };
-    let conditions = Conditions::of(request);
+    let conditions = Conditions::of(request.headers());
     for _ in 0..LOOKUPS {
         let selected = match select(site, request, &target, conditions.patience()).await {
             Ok(selected) => selected,
@@ -149,11 +149,28 @@ async fn respond_entry(
         let digest = site.store.integrity_digest(entry, algorithm).await?;
         Ok(digest.map_or(Told::Moved, Told::Digest))
     };
-    let content = || match entry.body() {
+    let content = || content_of(site, entry);
+    respond_representation(request, conditions, representation, digest, content).await
+}
+
+/// The bytes of a file; `None` when it was replaced meanwhile.
+pub(super) fn content_of(site: &Site, entry: &Arc<Entry<Fields>>) -> Result<Option<Content>, OpenError> {
+    match entry.body() {
         Some(body) => Ok(Some(Content::Memory(body.clone()))),
         None => Ok(site.store.open(entry)?.map(|file| Content::File(file_body(site, entry, file)))),
-    };
-    respond_representation(request, conditions, representation, digest, content).await
+    }
+}
+
+/// The file at `path` as it is now.
+///
+/// # Errors
+/// [`OpenError::Busy`] where its digest cannot be told.
+pub(super) async fn entry_at(site: &Site, path: &ResourcePath<'_>) -> Result<Arc<Entry<Fields>>, OpenError> {
+    match find(site, path, Patience::Full).await? {
+        Ok(Selected::Entry(entry)) => Ok(entry),
+        Ok(_) => Err(OpenError::Busy),
+        Err(_directory) => Err(OpenError::Missing),
+    }
 }
 
 /// The body of a large file, which goes on when the file was changed but not its bytes.
@@ -190,9 +207,9 @@ async fn respond_representation(
     let representation = &representation;
     match outcome {
         Outcome::NotModified => Ok(Some(respond::not_modified(representation, now))),
-        Outcome::Failed(field) => {
-            Ok(Some(Problem::precondition_failed(field, conditions, representation).respond(request)))
-        }
+        Outcome::Failed(field) => Ok(Some(
+            Problem::precondition_failed(field, &conditions.preconditions, representation).respond(request),
+        )),
         Outcome::Unsatisfiable => Ok(Some(respond::unsatisfiable(representation, now, request))),
         Outcome::Whole if *request.method() == Method::HEAD => Ok(Some(respond::head(representation, now))),
         Outcome::Whole => Ok(content()?.map(|content| respond::whole(representation, content, now))),
@@ -307,7 +324,7 @@ async fn find(
 /// Nothing is there: the single-page application's index, or a 404.
 async fn not_found(site: &Site, request: &HttpRequest, target: &Target<'_>) -> HttpResponse {
     if site.options.fallback == Fallback::SinglePage && looks_like_a_page(request, target) {
-        let conditions = Conditions::of(request);
+        let conditions = Conditions::of(request.headers());
         if let Some(index) = ResourcePath::ROOT.child(&site.options.index, Dotfiles::Served)
             && let Ok(Ok(Selected::Entry(entry))) = find(site, &index, Patience::Full).await
             && let Ok(Some(response)) =

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::Site;
 use super::fields::set;
+use crate::root::SwapGuard;
 use crate::root::lease::LeaseProbe;
 
 /// 200, or 503 while the served folder is not there.
@@ -22,6 +23,11 @@ pub(super) fn respond(site: &Site) -> HttpResponse {
             "proof": if root.lease_sample() == Some(LeaseProbe::Unavailable) { "age" } else { "lease" },
             "timestamps": filesystem.map(|it| it.timestamps.name()),
             "filesystem": filesystem.map(|it| it.name),
+        },
+        "writes": {
+            "allowed": site.options.writes.allow_writes(),
+            "cas_guard": site.swap_guard().map(SwapGuard::name),
+            "conflict_copies": root.conflict_copies(),
         },
         "watcher": {
             "state": site.watch.state().name(),

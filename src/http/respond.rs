@@ -6,12 +6,12 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::ALLOW;
 use super::body::{self, FileBody};
 use super::error::Problem;
 use super::fields::{Fields, Representation, date_field, insert, now, set, validators};
 use crate::resource_path::ResourcePath;
 use crate::semantics::http_date::HttpDate;
+use crate::semantics::preferences::Return;
 use crate::semantics::range::ByteRange;
 
 /// Where the bytes of a body come from.
@@ -21,6 +21,8 @@ pub(super) enum Content {
 }
 
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
+
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 const NOSNIFF: (HeaderName, HeaderValue) =
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -120,11 +122,49 @@ pub(super) fn redirect(mount: &str, path: &ResourcePath<'_>, request: &HttpReque
     response
 }
 
+/// 412 with what is there, for who asked for it (RFC 8144 3.2).
+pub(super) fn failed_with_representation(
+    representation: &Representation<'_>,
+    content: Content,
+    now: HttpDate,
+) -> HttpResponse {
+    let mut response = whole(representation, content, now);
+    *response.status_mut() = StatusCode::PRECONDITION_FAILED;
+    let headers = response.headers_mut();
+    headers.remove(header::ACCEPT_RANGES);
+    set(headers, PREFERENCE_APPLIED, Return::Representation.applied());
+    set(headers, header::VARY, "Prefer");
+    response
+}
+
+/// 201 with where the new file is.
+pub(super) fn created(representation: &Representation<'_>, location: &str, now: HttpDate) -> HttpResponse {
+    let mut response = HttpResponse::with_body(StatusCode::CREATED, BoxBody::new(()));
+    set(response.headers_mut(), header::LOCATION, location);
+    validators(response.headers_mut(), representation, now);
+    response
+}
+
+/// 204 after a file was replaced.
+pub(super) fn replaced(representation: &Representation<'_>, now: HttpDate) -> HttpResponse {
+    let mut response = no_content(now);
+    validators(response.headers_mut(), representation, now);
+    response
+}
+
+/// 204.
+pub(super) fn no_content(now: HttpDate) -> HttpResponse {
+    let body = BoxBody::new(actix_web::body::None::new());
+    let mut response = HttpResponse::with_body(StatusCode::NO_CONTENT, body);
+    insert(response.headers_mut(), header::DATE, date_field(now).as_ref());
+    response
+}
+
 /// 204 with the methods there are.
-pub(super) fn options() -> HttpResponse {
+pub(super) fn options(allow: &HeaderValue) -> HttpResponse {
     let mut response =
         HttpResponse::with_body(StatusCode::NO_CONTENT, BoxBody::new(actix_web::body::None::new()));
-    insert(response.headers_mut(), header::ALLOW, Some(&HeaderValue::from_static(ALLOW)));
+    insert(response.headers_mut(), header::ALLOW, Some(allow));
     insert(response.headers_mut(), header::ACCEPT_RANGES, Some(&HeaderValue::from_static("bytes")));
     response
 }

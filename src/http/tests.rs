@@ -19,6 +19,8 @@ fn site(folder: &std::path::Path) -> Site {
         listing: Listing::Shown,
         fallback: Fallback::NotFound,
         cache_control: no_cache.clone(),
+        writes: WriteOptions::READ_ONLY,
+        hosts: Hosts::Any,
     };
     Site::new(ValidatorStore::new(root, store, renderer(no_cache)), options, Arc::default())
 }

@@ -22,6 +22,9 @@ use tokio::time::Sleep;
 /// of memory all the while.
 const STALL_LIMIT: Duration = Duration::from_secs(60);
 
+/// How long a client that has its answer already may send nothing of the rest of its body.
+const REST_LIMIT: Duration = Duration::from_secs(5);
+
 /// How much may be held back; more stays in the kernel's buffer.
 const HELD_LIMIT: usize = 64 * 1024;
 
@@ -46,6 +49,12 @@ pub struct TurnStream<S> {
     head: BytesMut,
     /// Runs out when the client has taken nothing for [`STALL_LIMIT`].
     stalled: Option<Pin<Box<Sleep>>>,
+    /// Runs out when the client has sent nothing of a body that nobody waits for, for [`REST_LIMIT`].
+    idle: Option<Pin<Box<Sleep>>>,
+    /// The answer came before the end of the body, and now that is over too.
+    over: bool,
+    /// The current request has a body.
+    has_body: bool,
 }
 
 /// Where in the client's bytes the next one stands.
@@ -93,7 +102,18 @@ impl<S> TurnStream<S> {
     /// Wraps a connection.
     pub fn new(stream: S) -> Self {
         let (held, head) = (BytesMut::new(), BytesMut::new());
-        Self { stream, turn: Turn::default(), held, at: Position::Head, head, stalled: None }
+        let turn = Turn::default();
+        Self {
+            stream,
+            turn,
+            held,
+            at: Position::Head,
+            head,
+            stalled: None,
+            idle: None,
+            over: false,
+            has_body: false,
+        }
     }
 
     /// The connection's turn, for the service that answers.
@@ -151,12 +171,33 @@ impl<S> TurnStream<S> {
     }
 
     fn begin(&mut self, body: Position) {
+        self.has_body = body != Position::Head;
         self.at = body;
         self.turn.0.answering.set(true);
     }
 }
 
 impl<S: AsyncRead + Unpin> TurnStream<S> {
+    /// The answer was made before the end of the body. actix-http closes the connection then, but first reads
+    /// on, so that the answer reaches a client who is still sending. It ends that at the end of the
+    /// connection only, which is what it is told at the end of the body.
+    fn poll_rest(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        if self.held.is_empty() {
+            if Pin::new(&mut self.stream).poll_read(context, buffer)?.is_pending() {
+                let idle = self.idle.get_or_insert_with(|| Box::pin(tokio::time::sleep(REST_LIMIT)));
+                return idle.as_mut().poll(context).map(Ok);
+            }
+            let admitted = self.admit(&buffer.filled()[before..]);
+            buffer.set_filled(before + admitted);
+        } else {
+            self.release(buffer);
+        }
+        self.idle = None;
+        self.over = self.at == Position::Head;
+        Poll::Ready(Ok(()))
+    }
+
     /// The next request must wait. Its bytes are taken in (up to a limit), so that the end of the
     /// connection is noticed.
     fn poll_hold(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -171,7 +212,9 @@ impl<S: AsyncRead + Unpin> TurnStream<S> {
                 Poll::Pending => break,
             }
         }
-        if self.held.is_empty() {
+        // A client may end its side once the body is sent; actix-http would take that for the end of a body it has not
+        // handed on yet.
+        if self.held.is_empty() && !self.has_body {
             return Poll::Ready(Ok(()));
         }
         *self.turn.0.waiting.borrow_mut() = Some(context.waker().clone());
@@ -195,8 +238,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for TurnStream<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.at == Position::Head && this.turn.0.answering.get() {
+        if this.over {
+            return Poll::Ready(Ok(()));
+        }
+        let answering = this.turn.0.answering.get();
+        if this.at == Position::Head && answering {
             return this.poll_hold(context);
+        }
+        if matches!(this.at, Position::Body(_) | Position::Chunked(_)) && !answering {
+            return this.poll_rest(context, buffer);
         }
         if !this.held.is_empty() {
             this.release(buffer);

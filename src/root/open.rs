@@ -230,40 +230,51 @@ impl Root {
         self.open_confined(&root, directory, OFlags::TMPFILE | OFlags::RDWR)
     }
 
-    fn open_confined(
+    pub(super) fn open_confined(
         &self,
         root: &RootDirectory,
         path: &ResourcePath<'_>,
         flags: OFlags,
     ) -> Result<OwnedFd, OpenError> {
-        match open_beneath(&root.fd, at(path), flags, self.symlinks.resolve_flags()) {
-            Err(Errno::XDEV) if self.symlinks == SymlinkPolicy::Within => {
-                self.open_through_absolute_link(root, path, flags)
-            }
-            other => Ok(other?),
-        }
+        Ok(self.try_open_confined(root, at(path), flags)?)
     }
 
-    /// `RESOLVE_BENEATH` refuses every absolute link, also one that leads back into the root. Where
-    /// it leads is read from the kernel; what is opened then is that place, confined and without
-    /// following any further link.
-    fn open_through_absolute_link(
+    /// As [`open_confined`](Self::open_confined), with the kernel's own error; [`Errno::XDEV`] for what
+    /// leads out of the root.
+    pub(super) fn try_open_confined(
         &self,
         root: &RootDirectory,
-        path: &ResourcePath<'_>,
+        path: &[u8],
         flags: OFlags,
-    ) -> Result<OwnedFd, OpenError> {
-        let found = open_beneath(&root.fd, at(path), OFlags::PATH, ResolveFlags::NO_MAGICLINKS)?;
-        let (target, base) = (descriptor_path(found.as_fd())?, descriptor_path(root.fd.as_fd())?);
-        let relative = target.strip_prefix(&base).map_err(|_| OpenError::Missing)?;
-        let inside =
-            if relative.as_os_str().is_empty() { c".".to_bytes() } else { relative.as_os_str().as_bytes() };
-        Ok(open_beneath(&root.fd, inside, flags, SymlinkPolicy::Deny.resolve_flags())?)
+    ) -> Result<OwnedFd, Errno> {
+        match open_beneath(&root.fd, path, flags, self.symlinks.resolve_flags()) {
+            Err(Errno::XDEV) if self.symlinks == SymlinkPolicy::Within => {
+                open_through_absolute_link(root, path, flags)
+            }
+            other => other,
+        }
     }
 }
 
+/// `RESOLVE_BENEATH` refuses every absolute link, also one that leads back into the root. Where
+/// it leads is read from the kernel; what is opened then is that place, confined and without
+/// following any further link.
+fn open_through_absolute_link(root: &RootDirectory, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+    let found = open_beneath(&root.fd, path, OFlags::PATH, ResolveFlags::NO_MAGICLINKS)?;
+    let (target, base) = (descriptor_path(found.as_fd())?, descriptor_path(root.fd.as_fd())?);
+    let relative = target.strip_prefix(&base).map_err(|_| Errno::XDEV)?;
+    let inside =
+        if relative.as_os_str().is_empty() { c".".to_bytes() } else { relative.as_os_str().as_bytes() };
+    open_without_links(&root.fd, inside, flags)
+}
+
+/// Opens below `root` without following any link.
+pub(super) fn open_without_links(root: &OwnedFd, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+    open_beneath(root, path, flags, SymlinkPolicy::Deny.resolve_flags())
+}
+
 impl OpenFile {
-    fn new(fd: OwnedFd) -> Result<Self, OpenError> {
+    pub(super) fn new(fd: OwnedFd) -> Result<Self, OpenError> {
         let status = stat(&fd, c"", AtFlags::EMPTY_PATH)?;
         if file_type(&status) != FileType::RegularFile {
             return Err(OpenError::Missing);
@@ -350,7 +361,7 @@ fn open_beneath(root: &OwnedFd, path: &[u8], flags: OFlags, resolve: ResolveFlag
     }
 }
 
-fn descriptor_path(fd: BorrowedFd<'_>) -> Result<PathBuf, Errno> {
+pub(super) fn descriptor_path(fd: BorrowedFd<'_>) -> Result<PathBuf, Errno> {
     use std::os::fd::AsRawFd;
     let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
     let target = readlinkat(rustix::fs::CWD, link.as_str(), Vec::new())?;
@@ -358,7 +369,7 @@ fn descriptor_path(fd: BorrowedFd<'_>) -> Result<PathBuf, Errno> {
 }
 
 /// The path as `openat2` wants it: the root itself is `.`.
-fn at<'a>(path: &'a ResourcePath<'_>) -> &'a [u8] {
+pub(super) fn at<'a>(path: &'a ResourcePath<'_>) -> &'a [u8] {
     if path.as_str().is_empty() { b"." } else { path.as_str().as_bytes() }
 }
 

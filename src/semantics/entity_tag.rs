@@ -127,6 +127,14 @@ pub enum EntityTagList<'a> {
 }
 
 impl<'a> EntityTagList<'a> {
+    /// The same list, owning its tags.
+    pub fn into_owned(self) -> EntityTagList<'static> {
+        match self {
+            Self::Any => EntityTagList::Any,
+            Self::Tags(tags) => EntityTagList::Tags(tags.into_iter().map(EntityTag::into_owned).collect()),
+        }
+    }
+
     /// Reads all lines of one field as the single list they are (RFC 9110 5.3).
     ///
     /// Empty members are skipped (5.6.1), but a field without any member is malformed, and so is

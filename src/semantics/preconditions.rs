@@ -82,6 +82,29 @@ pub struct Preconditions<'a> {
 }
 
 impl Preconditions<'_> {
+    /// The same preconditions, owning their tags.
+    pub fn into_owned(self) -> Preconditions<'static> {
+        Preconditions {
+            if_match: self.if_match.map(EntityTagList::into_owned),
+            if_none_match: self.if_none_match.map(EntityTagList::into_owned),
+            if_modified_since: self.if_modified_since,
+            if_unmodified_since: self.if_unmodified_since,
+        }
+    }
+
+    /// Whether anything guards a write: `If-Modified-Since` does not (RFC 9110 13.1.3).
+    pub fn guard_a_write(&self) -> bool {
+        self.if_match != Field::Absent
+            || self.if_none_match != Field::Absent
+            || self.if_unmodified_since.is_some()
+    }
+
+    /// Whether a write depends on *what* the current representation is, and not only on whether there is one.
+    pub fn name_a_version(&self) -> bool {
+        let tags = |field: &Field<EntityTagList<'_>>| matches!(field, Field::Present(EntityTagList::Tags(_)));
+        tags(&self.if_match) || tags(&self.if_none_match) || self.if_unmodified_since.is_some()
+    }
+
     /// Evaluates the fields in the order of RFC 9110 13.2.2, whose numbers stand beside the steps.
     ///
     /// `current` is what the server can say of the selected representation; `None`: there is none.

@@ -62,6 +62,15 @@ impl Digest {
         EntityTag::strong(self.encode()).expect("base64url has only characters a tag may have")
     }
 
+    /// The hash that makes opaque tags of this length.
+    pub(super) fn algorithm_of(tag: &str) -> Option<DigestAlgorithm> {
+        match tag.len() {
+            22 => Some(DigestAlgorithm::Xxh3),
+            43 => Some(DigestAlgorithm::Blake3),
+            _ => None,
+        }
+    }
+
     fn encode(&self) -> Vec<u8> {
         let bytes: &[u8] = match self {
             Self::Xxh3(bytes) => bytes,

@@ -113,6 +113,11 @@ impl<R> Entry<R> {
         &self.rendered
     }
 
+    /// The digest of the bytes.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
     /// Whether both stand for the same bytes.
     pub(super) fn has_bytes_of(&self, other: &Self) -> bool {
         self.digest == other.digest

@@ -15,7 +15,7 @@ use super::ValidatorStore;
 use super::entry::{Certainty, Entry, Read};
 use super::settle::{MEMORY_FILE_LIMIT, Settled, settle};
 use crate::resource_path::ResourcePath;
-use crate::root::{OpenError, OpenFile};
+use crate::root::{OpenError, OpenFile, Stamp};
 
 /// The readings under way.
 pub(super) struct Flights<R> {
@@ -41,6 +41,8 @@ pub(super) struct Flight<R> {
 /// How a reading ended.
 pub(super) enum Outcome<R> {
     Hashed(Arc<Entry<R>>),
+    /// What was read may be taken back, or was: it must be read again.
+    Withheld(Stamp),
     Busy,
     Failed(OpenError),
 }
@@ -49,6 +51,7 @@ impl<R> Clone for Outcome<R> {
     fn clone(&self) -> Self {
         match self {
             Self::Hashed(entry) => Self::Hashed(Arc::clone(entry)),
+            Self::Withheld(stamp) => Self::Withheld(*stamp),
             Self::Busy => Self::Busy,
             Self::Failed(error) => Self::Failed(*error),
         }
@@ -82,6 +85,11 @@ impl<R> Flights<R> {
         for (_, flight) in self.lock().iter().filter(|(path, _)| concerns(path.as_str())) {
             flight.tainted.store(true, Ordering::Release);
         }
+    }
+
+    /// Whether `path` is being read.
+    pub(super) fn is_flying(&self, path: &str) -> bool {
+        self.lock().contains_key(path)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<ResourcePath<'static>, Arc<Flight<R>>>> {
@@ -140,7 +148,7 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
 
     /// The whole blocking part: settle, and record what is certain.
     fn read_and_record(&self, path: ResourcePath<'static>, flight: &Flight<R>) -> Outcome<R> {
-        let began = Instant::now();
+        let (began, mark) = (Instant::now(), self.withheld.mark());
         let filesystem = |file: &OpenFile| self.root.filesystem(&path, file);
         let settled = match settle(self.algorithm, filesystem, || self.root.open_file(&path)) {
             Ok(settled) => settled,
@@ -151,6 +159,9 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
             Settled::Certain(reading) => (reading, Certainty::Certain),
             Settled::Fleeting(reading) => (reading, Certainty::Fleeting),
         };
+        if !self.withheld.may_tell(path.as_str(), &reading.stamp, mark) {
+            return Outcome::Withheld(reading.stamp);
+        }
         let Some(location) = self.root.locate(&path) else { return Outcome::Failed(OpenError::Missing) };
         let previous = self.entries.peek(path.as_str());
         let read = Read { path: path.clone(), location, reading, certainty, began };

@@ -4,6 +4,7 @@
 //! A computation is a task of its own, as a flight is: clients who ask and leave again do not start it again. What the
 //! fields look like is not decided here.
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
@@ -104,9 +105,10 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
         let read = read_through(&file, &entry.stamp(), |piece| {
             tag.update(piece);
             integrity.update(piece);
+            ControlFlow::Continue(())
         })?;
         match read {
-            ReadThrough::Moved => Ok(None),
+            ReadThrough::Moved | ReadThrough::Stopped => Ok(None),
             ReadThrough::All if entry.has_digest(&tag.finish()) => Ok(Some(integrity.finish())),
             ReadThrough::All => {
                 entry.evict();

@@ -10,6 +10,7 @@
 //!
 //! Nothing here knows of paths, caches or requests.
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -82,6 +83,8 @@ pub(super) enum ReadThrough {
     All,
     /// The stamp moved: what was read belongs to nobody.
     Moved,
+    /// Nobody wants the rest.
+    Stopped,
 }
 
 /// One try.
@@ -148,7 +151,7 @@ fn attempt(
             Reading { stamp, digest, body: Some(Bytes::from(bytes)), filesystem, proof }
         }),
         (false, Some(Duration::ZERO)) => {
-            let digest = read_large(file, &stamp, algorithm)?;
+            let digest = read_large(file, &stamp, algorithm, || true)?;
             digest.map(|digest| Reading { stamp, digest, body: None, filesystem, proof })
         }
         (false, _) => None,
@@ -185,6 +188,21 @@ fn is_calm(stamp: &Stamp) -> bool {
     missing_age(stamp, YOUNGEST).is_zero()
 }
 
+/// The digest of a file that somebody holds still, and its bytes if they are few; `None` if it moved, or as soon as
+/// `held` says that it is not to be held any longer.
+pub(super) fn read_held(
+    file: &OpenFile,
+    stamp: &Stamp,
+    algorithm: DigestAlgorithm,
+    held: impl Fn() -> bool,
+) -> Result<Option<(Digest, Option<Bytes>)>, OpenError> {
+    if stamp.size > MEMORY_FILE_LIMIT {
+        return Ok(read_large(file, stamp, algorithm, held)?.map(|digest| (digest, None)));
+    }
+    let bytes = read_small(file, stamp)?;
+    Ok(bytes.map(|bytes| (Digest::of(algorithm, &bytes), Some(Bytes::from(bytes)))))
+}
+
 /// All bytes of a small file; `None` if its stamp moved meanwhile or bytes were missing.
 fn read_small(file: &OpenFile, stamp: &Stamp) -> Result<Option<Vec<u8>>, OpenError> {
     let size = usize::try_from(stamp.size).unwrap_or(usize::MAX);
@@ -199,28 +217,33 @@ fn read_small(file: &OpenFile, stamp: &Stamp) -> Result<Option<Vec<u8>>, OpenErr
     Ok((file.stamp_now()? == *stamp).then_some(bytes))
 }
 
-/// The digest of a large file; `None` as soon as its stamp moves.
+/// The digest of a large file; `None` as soon as its stamp moves, or it is not `wanted` any more.
 fn read_large(
     file: &OpenFile,
     stamp: &Stamp,
     algorithm: DigestAlgorithm,
+    wanted: impl Fn() -> bool,
 ) -> Result<Option<Digest>, OpenError> {
     let mut hasher = Hasher::new(algorithm);
-    match read_through(file, stamp, |piece| hasher.update(piece))? {
+    let read = read_through(file, stamp, |piece| {
+        hasher.update(piece);
+        if wanted() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    match read {
         ReadThrough::All => Ok(Some(hasher.finish())),
-        ReadThrough::Moved => Ok(None),
+        ReadThrough::Moved | ReadThrough::Stopped => Ok(None),
     }
 }
 
-/// Hands all bytes of a file to `take`, piece by piece. Ends as soon as the file's stamp is no longer this one, or bytes
-/// are missing.
+/// Hands all bytes of a file to `take`, piece by piece. Ends as soon as the file's stamp is no longer this one, bytes
+/// are missing, or `take` says so.
 ///
 /// # Errors
 /// [`OpenError::Io`] when the filesystem fails.
 pub(super) fn read_through(
     file: &OpenFile,
     stamp: &Stamp,
-    mut take: impl FnMut(&[u8]),
+    mut take: impl FnMut(&[u8]) -> ControlFlow<()>,
 ) -> Result<ReadThrough, OpenError> {
     let mut piece = vec![0; PIECE];
     let mut offset = 0;
@@ -230,7 +253,9 @@ pub(super) fn read_through(
         if read == 0 || file.stamp_now()? != *stamp {
             return Ok(ReadThrough::Moved);
         }
-        take(&piece[..read]);
+        if take(&piece[..read]).is_break() {
+            return Ok(ReadThrough::Stopped);
+        }
         offset += read as u64;
     }
     Ok(ReadThrough::All)

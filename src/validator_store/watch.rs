@@ -6,6 +6,8 @@
 //! One thread, one loop; the one user of `notify`.
 
 use std::collections::{HashSet, VecDeque};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -15,9 +17,14 @@ use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RenameMode};
 use notify::{Config, ErrorKind, Event, EventKind, EventKindMask, INotifyWatcher, RecursiveMode, Watcher};
 
 use super::ValidatorStore;
+use crate::resource_path::RESERVED_PREFIX;
 
 /// A new folder is handed out before its watch is in place: look again after these times.
 const LOOK_AGAIN: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
+
+/// Events are taken in bursts, at most this long apart: to be woken for each of the names that come and go
+/// with a write of our own would cost more than the write.
+const REST: Duration = Duration::from_millis(5);
 
 /// How often to look whether another folder took the root's place.
 const ROOT_CHECK: Duration = Duration::from_secs(2);
@@ -124,10 +131,26 @@ struct Actor<R> {
 impl<R: Send + Sync + 'static> Actor<R> {
     fn new(store: Arc<ValidatorStore<R>>, status: Arc<WatchStatus>) -> notify::Result<Self> {
         let (sender, events) = channel();
-        // CORE lacks the end of writing; the default set would report our own reads.
-        let kinds = EventKindMask::CORE | EventKindMask::ACCESS_CLOSE;
+        // Names and the end of writing. The default set would report our own reads; that bytes or modes change
+        // shows in the stamp.
+        let kinds = EventKindMask::CREATE
+            | EventKindMask::REMOVE
+            | EventKindMask::MODIFY_NAME
+            | EventKindMask::ACCESS_CLOSE;
         let config = Config::default().with_event_kinds(kinds).with_follow_symlinks(false);
-        let watcher = INotifyWatcher::new(sender, config)?;
+        let (mut rested, of_interest) = (Instant::now(), Arc::clone(&store));
+        let forward = move |event: notify::Result<Event>| {
+            if rested.elapsed() >= REST {
+                std::thread::sleep(REST);
+                rested = Instant::now();
+            }
+            let needless = |event: &Event| is_needless(event) || is_of_no_interest(&of_interest, event);
+            if !event.as_ref().is_ok_and(needless) {
+                // Without a listener there is nothing to do.
+                let _ = sender.send(event);
+            }
+        };
+        let watcher = INotifyWatcher::new(forward, config)?;
         let root_generation = store.root().generation();
         Ok(Self { store, status, watcher, events, later: Default::default(), root_generation })
     }
@@ -178,6 +201,11 @@ impl<R: Send + Sync + 'static> Actor<R> {
         }
         for path in &event.paths {
             let Some(resource) = self.store.root().relative(path).map(str::to_owned) else { continue };
+            // Where only a name changed, the stamp tells all; after a write of our own it is known already.
+            let renamed = matches!(event.kind, EventKind::Modify(ModifyKind::Name(_)));
+            if renamed && self.store.is_up_to_date(&resource) {
+                continue;
+            }
             self.store.evict(&resource);
             match event.kind {
                 EventKind::Access(AccessKind::Close(AccessMode::Write)) => self.store.prepare(&resource),
@@ -234,6 +262,24 @@ impl<R: Send + Sync + 'static> Actor<R> {
             self.status.set(WatchState::Failed);
         }
     }
+}
+
+/// Whether only names are concerned that this server makes for its own writes, or it was told already: a
+/// rename is reported by its two ends, and then as a whole.
+fn is_needless(event: &Event) -> bool {
+    if event.kind == EventKind::Modify(ModifyKind::Name(RenameMode::Both)) {
+        return true;
+    }
+    let reserved = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| name.as_bytes().starts_with(RESERVED_PREFIX.as_bytes()))
+    };
+    !event.paths.is_empty() && event.paths.iter().all(reserved)
+}
+
+/// Whether it is the end of writing to something that nobody has ever asked for.
+fn is_of_no_interest<R: Send + Sync + 'static>(store: &ValidatorStore<R>, event: &Event) -> bool {
+    let unknown = |path: &PathBuf| store.root().relative(path).is_none_or(|path| !store.knows(path));
+    event.kind == EventKind::Access(AccessKind::Close(AccessMode::Write)) && event.paths.iter().all(unknown)
 }
 
 #[cfg(test)]

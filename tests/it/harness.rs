@@ -9,15 +9,19 @@ pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod saver;
 pub(crate) mod server;
+pub(crate) mod tree;
+pub(crate) mod upload;
 
 pub(crate) use client::{Broken, Client};
 pub(crate) use content::{blake3_tag_of, tag_of, version_bytes, version_of};
 pub(crate) use folder::Folder;
 pub(crate) use random::Random;
-pub(crate) use request::{Request, get, head, request};
+pub(crate) use request::{Request, delete, get, head, put, request};
 pub(crate) use response::{Ending, Response};
 pub(crate) use saver::{How, Saver, save};
 pub(crate) use server::{Launch, Server};
+pub(crate) use tree::{assert_nothing_left, tree};
+pub(crate) use upload::Upload;
 
 use std::io::Write;
 use std::time::{Duration, Instant};

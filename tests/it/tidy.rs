@@ -46,7 +46,7 @@ const RESERVED: &[Reserved] = &[
     Reserved { name: ".symlink_metadata(", only_in: &["root.rs", "root/"] },
     Reserved { name: ".exists(", only_in: &["root.rs", "root/"] },
     Reserved { name: ".is_dir(", only_in: &["root.rs", "root/"] },
-    Reserved { name: "clap::", only_in: &["cli.rs", "main.rs"] },
+    Reserved { name: "clap::", only_in: &["cli.rs", "cli/", "main.rs"] },
     Reserved { name: "env_logger::", only_in: &["main.rs"] },
     // `actix_files` has the tested parser of request paths.
     Reserved { name: "actix", only_in: &["http.rs", "http/", "server.rs", "config.rs", "resource_path.rs"] },

@@ -11,7 +11,7 @@ const PUT: &str = "PUT / HTTP/1.1\r\nContent-Length: 5\r\n\r\nbytes";
 
 /// What is handed out turn by turn of `sent`, written in pieces of `piece` bytes.
 fn turns(sent: &str, piece: usize) -> Vec<String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         let (mut client, server) = tokio::io::duplex(1 << 20);
         let mut stream = TurnStream::new(server);
@@ -72,6 +72,27 @@ fn the_end_of_the_connection_is_noticed_while_answering() {
 }
 
 #[test]
+fn the_end_of_the_connection_behind_a_body_waits_for_the_answer() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let (mut client, server) = tokio::io::duplex(1 << 10);
+        let mut stream = TurnStream::new(server);
+        client.write_all(PUT.as_bytes()).await.unwrap();
+        drop(client);
+        let (turn, mut buffer) = (stream.turn(), [0; 4096]);
+        stream.read_exact(&mut buffer[..PUT.len()]).await.unwrap();
+        let told = tokio::select! {
+            biased;
+            read = stream.read(&mut buffer) => Some(read.unwrap()),
+            () = std::future::ready(()) => None,
+        };
+        assert_eq!(told, None, "the body may not have been read yet");
+        turn.end();
+        assert_eq!(stream.read(&mut buffer).await.unwrap(), 0);
+    });
+}
+
+#[test]
 fn a_client_that_takes_nothing_is_given_up() {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
@@ -88,6 +109,32 @@ fn a_client_that_takes_nothing_is_given_up() {
         let error = stream.write_all(&[0; 20]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert!(began.elapsed() >= STALL_LIMIT * 2 - Duration::from_secs(1));
+    });
+}
+
+/// Sends a head that announces ten bytes and `body`, ends the turn, and reads to the end of the connection as it is
+/// told; returns what came of the body, and how long that took.
+async fn rest_of(body: &str) -> (String, Duration) {
+    let (mut client, server) = tokio::io::duplex(1 << 10);
+    let mut stream = TurnStream::new(server);
+    client.write_all(b"PUT / HTTP/1.1\r\nContent-Length: 10\r\n\r\n").await.unwrap();
+    assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+    stream.turn().end();
+    client.write_all(body.as_bytes()).await.unwrap();
+    let (began, mut rest) = (tokio::time::Instant::now(), String::new());
+    stream.read_to_string(&mut rest).await.unwrap();
+    (rest, began.elapsed())
+}
+
+#[test]
+fn after_an_early_answer_the_connection_ends_with_the_body() {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let (rest, took) = rest_of("0123456789GET / HTTP/1.1\r\n\r\n").await;
+        assert_eq!((rest.as_str(), took), ("0123456789", Duration::ZERO), "a body that comes whole");
+        let (rest, took) = rest_of("0123").await;
+        assert_eq!((rest.as_str(), took >= REST_LIMIT), ("0123", true), "a body that does not go on");
     });
 }
 

@@ -10,13 +10,12 @@ use crate::root::{Root, SymlinkPolicy};
 use crate::validator_store::digest::DigestAlgorithm;
 use crate::validator_store::{Patience, StoreOptions};
 
-/// Handles events until one closes the writing of `name`.
+/// Handles events until one is about `name`.
 fn hears_of(actor: &mut Actor<()>, name: &str) -> bool {
     while let Ok(event) = actor.events.recv_timeout(Duration::from_secs(5)) {
         let event = event.unwrap();
         actor.handle(&event);
-        let closed = matches!(event.kind, EventKind::Access(AccessKind::Close(AccessMode::Write)));
-        if closed && event.paths.iter().any(|path| path.ends_with(name)) {
+        if event.paths.iter().any(|path| path.ends_with(name)) {
             return true;
         }
     }

@@ -3,6 +3,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
 
 use super::PATIENCE;
 use super::request::{Request, shown};
@@ -96,7 +97,8 @@ impl Client {
         }
     }
 
-    fn next_head(&mut self, request: &Request) -> Result<Response, Broken> {
+    /// Reads the next status line and fields, be it those of an interim response.
+    pub(crate) fn next_head(&mut self, request: &Request) -> Result<Response, Broken> {
         let end = loop {
             if let Some(at) = find(&self.unread, b"\r\n\r\n") {
                 break at;
@@ -165,6 +167,28 @@ impl Client {
     /// Has the server closed the connection, with nothing more to read? Waits for either.
     pub(crate) fn is_closed(&mut self) -> bool {
         self.unread.is_empty() && matches!(self.fill(), Ok(0))
+    }
+
+    /// A second handle for sending, for a thread of its own.
+    pub(crate) fn sender(&self) -> TcpStream {
+        self.stream.try_clone().expect("a second handle of a connection")
+    }
+
+    /// Ends the connection by a reset, as the kernel does for a program that was killed.
+    #[expect(unsafe_code, reason = "SO_LINGER has no stable wrapper in the standard library")]
+    pub(crate) fn reset(self) {
+        let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+        // SAFETY: the descriptor is open for the length of the call, and the structure is as long as is said.
+        let answer = unsafe {
+            libc::setsockopt(
+                self.stream.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_LINGER,
+                std::ptr::from_ref(&linger).cast(),
+                size_of::<libc::linger>() as libc::socklen_t,
+            )
+        };
+        assert_eq!(answer, 0, "{}", std::io::Error::last_os_error());
     }
 
     /// Lets reads and writes wait so long.

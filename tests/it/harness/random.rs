@@ -20,6 +20,12 @@ impl Random {
         Random { state: seed }
     }
 
+    /// Another generator, for another thread, whose seed is this one's next number.
+    #[allow(dead_code, reason = "for the stress program")]
+    pub(crate) fn split(&mut self) -> Random {
+        Random { state: self.next() }
+    }
+
     /// The next number.
     pub(crate) fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);

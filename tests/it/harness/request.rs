@@ -19,6 +19,16 @@ pub(crate) fn head(target: impl AsRef<[u8]>) -> Request {
     request("HEAD", target)
 }
 
+/// A PUT of these bytes to this target.
+pub(crate) fn put(target: impl AsRef<[u8]>, bytes: impl AsRef<[u8]>) -> Request {
+    request("PUT", target).body(bytes)
+}
+
+/// A DELETE of this target.
+pub(crate) fn delete(target: impl AsRef<[u8]>) -> Request {
+    request("DELETE", target)
+}
+
 /// A request with this method and target, and a Host field.
 pub(crate) fn request(method: &str, target: impl AsRef<[u8]>) -> Request {
     Request {
@@ -36,6 +46,12 @@ impl Request {
         self
     }
 
+    /// The same for another target.
+    pub(crate) fn at(mut self, target: impl AsRef<[u8]>) -> Request {
+        self.target = target.as_ref().to_vec();
+        self
+    }
+
     /// Replaces the Host field.
     pub(crate) fn host(mut self, value: impl AsRef<[u8]>) -> Request {
         self.fields[0].1 = value.as_ref().to_vec();
@@ -47,6 +63,24 @@ impl Request {
         self.body = bytes.as_ref().to_vec();
         let length = self.body.len().to_string();
         self.field("Content-Length", length)
+    }
+
+    /// Adds a body in chunks of this many bytes (the last may be shorter).
+    pub(crate) fn chunked(mut self, bytes: impl AsRef<[u8]>, size: usize) -> Request {
+        self.body.clear();
+        for chunk in bytes.as_ref().chunks(size) {
+            self.body.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+            self.body.extend_from_slice(chunk);
+            self.body.extend_from_slice(b"\r\n");
+        }
+        self.body.extend_from_slice(b"0\r\n\r\n");
+        self.field("Transfer-Encoding", "chunked")
+    }
+
+    /// The request without its body, whose length it still tells.
+    pub(crate) fn only_head(mut self) -> Request {
+        self.body.clear();
+        self
     }
 
     /// Does the field stand in the request already?

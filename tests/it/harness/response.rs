@@ -100,6 +100,21 @@ impl Response {
         self
     }
 
+    /// Panics unless this is a problem document (RFC 9457) with this status.
+    #[track_caller]
+    pub(crate) fn expect_problem(self, status: u16) -> Response {
+        let response = self.expect(status);
+        let media_type = response.field("Content-Type").unwrap_or_default();
+        assert!(media_type.starts_with("application/problem+json"), "no problem document\n{response}");
+        let problem = response.json();
+        assert_eq!(problem["status"], status, "{response}");
+        for member in ["type", "title", "detail"] {
+            let text = problem[member].as_str().unwrap_or_default();
+            assert!(!text.is_empty(), "no {member}\n{response}");
+        }
+        response
+    }
+
     /// Panics unless this is a whole 200 with these bytes under their own strong tag.
     #[track_caller]
     pub(crate) fn expect_file(self, bytes: &[u8]) -> Response {
@@ -213,7 +228,8 @@ impl Response {
                 must(self.first("Cache-Control").is_some(), "Cache-Control");
             }
             405 => must(self.first("Allow").is_some(), "Allow"),
-            412 => must(
+            // RFC 8144, 3.2: instead, who asks for it gets the representation.
+            412 if self.first("Preference-Applied").is_none() => must(
                 self.first("Content-Type").is_some_and(|kind| kind.starts_with("application/problem+json")),
                 "a problem document",
             ),

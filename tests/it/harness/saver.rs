@@ -42,7 +42,8 @@ impl How {
     /// the page has been read; there the end of the mapping is announced to the watcher, and nothing else tells.
     pub(crate) const ON_TMPFS: [How; 4] = [How::InPlace, How::Truncate, How::Rename, How::Recreate];
 
-    fn name(self) -> &'static str {
+    /// Its name in orders and reports.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             How::InPlace => "in-place",
             How::Truncate => "truncate",
@@ -119,7 +120,7 @@ fn store_through_a_mapping(file: &File, bytes: &[u8]) -> io::Result<()> {
 
 /// Maps a file for good and gives a function that fills it with one byte.
 #[expect(unsafe_code, reason = "mapping a file has no safe wrapper here")]
-pub(crate) fn map(file: &File, length: usize) -> impl Fn(u8) {
+pub(crate) fn map(file: &File, length: usize) -> impl Fn(u8) + use<> {
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     // SAFETY: the mapping is as long as the file, which nobody shrinks, and stays until the process ends.
     let address = unsafe {

@@ -36,6 +36,11 @@ impl Launch {
         Launch::default()
     }
 
+    /// With PUT and DELETE allowed.
+    pub(crate) fn writing() -> Launch {
+        Launch::new().arg("--allow-all")
+    }
+
     /// No argument at all, started in the served folder; for tests of the defaults and the environment.
     pub(crate) fn bare() -> Launch {
         Launch { bare: true, ..Launch::default() }
@@ -183,6 +188,10 @@ impl Server {
         };
         client.send(last.bytes());
         let response = client.read(&last);
+        if last.has("Content-Length") || last.has("Transfer-Encoding") {
+            // A body that is refused is read over for a while; there is nothing more to wait for.
+            client.finish_sending();
+        }
         let rest = client.read_to_end();
         assert!(rest.is_empty(), "after the answer came {}\n{response}", super::request::shown(&rest));
         response
@@ -246,6 +255,32 @@ impl Server {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id()))
             .expect("the descriptors of the server")
             .count()
+    }
+
+    /// How many connections the process has open, and sockets besides.
+    pub(crate) fn sockets(&self) -> usize {
+        self.open_files().iter().filter(|name| name.starts_with("socket:")).count()
+    }
+
+    /// How many files without a name the process has open.
+    pub(crate) fn nameless_files(&self) -> usize {
+        let root = self.folder.root().display().to_string();
+        let nameless = |name: &&String| name.starts_with(&root) && name.ends_with(" (deleted)");
+        self.open_files().iter().filter(nameless).count()
+    }
+
+    fn open_files(&self) -> Vec<String> {
+        let folder = format!("/proc/{}/fd", self.child.id());
+        let entries = std::fs::read_dir(folder).expect("the descriptors of the server");
+        // One that was closed meanwhile has no name.
+        let names = entries.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+        names.map(|name| name.to_string_lossy().into_owned()).collect()
+    }
+
+    /// A path as the server sees it, which may have mounts of its own.
+    pub(crate) fn seen(&self, path: &std::path::Path) -> PathBuf {
+        let inside = path.strip_prefix("/").expect("an absolute path");
+        PathBuf::from(format!("/proc/{}/root", self.child.id())).join(inside)
     }
 
     fn proc_number(&self, file: &str, name: &str) -> u64 {

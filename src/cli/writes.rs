@@ -1,0 +1,101 @@
+//! The flags about writing.
+
+use std::net::IpAddr;
+
+use clap::builder::FalseyValueParser;
+use clap::{Args, ValueEnum};
+
+use super::UsageError;
+use crate::config;
+use crate::http::Hosts;
+use crate::write::{Deletes, Durability, Replay, Unconditional, Uploads, WriteOptions};
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Writing")]
+pub(super) struct WriteArgs {
+    /// Allow PUT: create and replace files
+    #[arg(long, env = "IFMATCH_ALLOW_UPLOAD", value_parser = FalseyValueParser::new())]
+    allow_upload: bool,
+    /// Allow DELETE
+    #[arg(long, env = "IFMATCH_ALLOW_DELETE", value_parser = FalseyValueParser::new())]
+    allow_delete: bool,
+    /// Allow PUT and DELETE
+    #[arg(short = 'A', long, env = "IFMATCH_ALLOW_ALL", value_parser = FalseyValueParser::new())]
+    allow_all: bool,
+    /// PUT creates files but replaces none
+    #[arg(long, env = "IFMATCH_CREATE_ONLY", value_parser = FalseyValueParser::new())]
+    create_only: bool,
+    /// Replace and delete files only for requests that name a version (428 otherwise)
+    #[arg(long, env = "IFMATCH_REQUIRE_PRECONDITIONS", value_parser = FalseyValueParser::new())]
+    require_preconditions: bool,
+    /// Let an upload whose answer was lost succeed again, if its bytes are there already
+    #[arg(long, env = "IFMATCH_IF_MATCH_REPLAY", value_parser = FalseyValueParser::new())]
+    if_match_replay: bool,
+    /// What is on disk when a write is answered
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t, env = "IFMATCH_DURABILITY")]
+    durability: DurabilityArg,
+    /// The largest upload, in bytes or as 512K, 100M, 2G [default: no limit]
+    #[arg(long, value_name = "SIZE", env = "IFMATCH_MAX_UPLOAD_SIZE", value_parser = size)]
+    max_upload_size: Option<u64>,
+    /// Allow writing although anybody who can reach the address may
+    #[arg(long, env = "IFMATCH_INSECURE_WRITES", value_parser = FalseyValueParser::new())]
+    insecure_writes: bool,
+    /// A name besides localhost under which a server on this machine may be asked to write (behind a proxy); may be given several times
+    #[arg(long, value_name = "NAME", value_delimiter = ',', env = "IFMATCH_ALLOW_HOST")]
+    allow_host: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum DurabilityArg {
+    /// The bytes and the name
+    #[default]
+    Full,
+    /// The bytes
+    File,
+    /// Nothing: a power failure can leave an empty file
+    None,
+}
+
+impl WriteArgs {
+    /// Resolves the flags, for a server that listens at `interfaces`.
+    pub(super) fn lower(self, interfaces: &[IpAddr]) -> Result<(WriteOptions, Hosts), UsageError> {
+        let options = WriteOptions {
+            uploads: match (self.allow_upload || self.allow_all, self.create_only) {
+                (false, _) => Uploads::Refused,
+                (true, true) => Uploads::CreateOnly,
+                (true, false) => Uploads::Allowed,
+            },
+            deletes: if self.allow_delete || self.allow_all { Deletes::Allowed } else { Deletes::Refused },
+            unconditional: if self.require_preconditions {
+                Unconditional::Refused
+            } else {
+                Unconditional::Allowed
+            },
+            replay: if self.if_match_replay { Replay::Succeeds } else { Replay::Fails },
+            durability: match self.durability {
+                DurabilityArg::Full => Durability::Full,
+                DurabilityArg::File => Durability::File,
+                DurabilityArg::None => Durability::None,
+            },
+            limit: self.max_upload_size,
+        };
+        if self.create_only && options.uploads == Uploads::Refused {
+            return Err(UsageError(
+                "--create-only says how PUT works; allow it with --allow-upload".to_owned(),
+            ));
+        }
+        let open = interfaces.iter().find(|address| !address.to_canonical().is_loopback());
+        match open {
+            Some(address) if options.allow_writes() && !self.insecure_writes => Err(UsageError(format!(
+                "writing is allowed and --bind {address} can be reached from other machines, so that anybody there could \
+                 change the folder; bind to 127.0.0.1 (behind a proxy that authenticates), or say --insecure-writes"
+            ))),
+            Some(_) => Ok((options, Hosts::Any)),
+            None => Ok((options, Hosts::Loopback(self.allow_host))),
+        }
+    }
+}
+
+fn size(text: &str) -> Result<u64, &'static str> {
+    config::size(text).ok_or("a size is a number of bytes, or one with K, M, G or T: 512K, 100M, 2G")
+}

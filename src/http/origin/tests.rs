@@ -1,0 +1,59 @@
+//! Who may write: names of this machine, and what browsers say.
+
+use super::*;
+
+#[test]
+fn names_of_this_machine_are_known() {
+    for host in [
+        "localhost",
+        "localhost:8080",
+        "LOCALHOST",
+        "app.localhost:1",
+        "127.0.0.1",
+        "127.9.9.9:80",
+        "[::1]",
+        "[::1]:80",
+        "localhost.",
+    ] {
+        assert!(is_loopback(host), "{host}");
+    }
+    for host in [
+        "example.com",
+        "localhost.example.com",
+        "notlocalhost",
+        "128.0.0.1",
+        "[::2]:80",
+        "",
+        "0.0.0.0",
+        "127.0.0.1.example.com",
+    ] {
+        assert!(!is_loopback(host), "{host}");
+    }
+}
+
+#[test]
+fn what_a_browser_says_of_the_site_decides() {
+    let rows = [
+        ("no browser", &[][..], false),
+        ("typed by a person", &[("sec-fetch-site", "none")], false),
+        ("our own page", &[("sec-fetch-site", "same-origin"), ("origin", "http://h:1")], false),
+        (
+            "our own page through a proxy",
+            &[("sec-fetch-site", "same-origin"), ("origin", "https://public")],
+            false,
+        ),
+        ("another port", &[("sec-fetch-site", "same-site")], true),
+        ("another site", &[("sec-fetch-site", "cross-site")], true),
+        ("an older browser, our own page", &[("origin", "http://h:1")], false),
+        ("an older browser, another site", &[("origin", "http://evil.example")], true),
+        ("an older browser, another port", &[("origin", "http://h:2")], true),
+        ("a sandboxed frame", &[("origin", "null")], true),
+    ];
+    for (name, fields, refused) in rows {
+        let mut headers = HeaderMap::new();
+        for (field, value) in fields {
+            headers.insert(HeaderName::from_static(field), HeaderValue::from_static(value));
+        }
+        assert_eq!(is_cross_site(&headers, Some("h:1")), refused, "{name}");
+    }
+}

@@ -1,0 +1,318 @@
+//! PUT and DELETE.
+//!
+//! What can be refused by the head of a request is refused before its body: for clients that wait for
+//! `100 Continue` before that is sent, for the others at once.
+
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use actix_web::dev::{Payload, RequestHead};
+use actix_web::error::PayloadError;
+use actix_web::http::header::{self, HeaderName};
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse};
+use futures_core::Stream;
+
+use super::error::Problem;
+use super::fields::{self, Fields, Representation, lines, preconditions};
+use super::get::{content_of, entry_at};
+use super::{Site, origin, refusal, respond};
+use crate::resource_path::{Form, ResourcePath, Target};
+use crate::root::{OpenError, WriteError};
+use crate::semantics::integrity::ExpectedDigests;
+use crate::semantics::preconditions::Preconditions;
+use crate::semantics::preferences::Return;
+use crate::validator_store::Entry;
+use crate::write::{Deletes, Intent, Refusal, Upload, Uploads, WriteOutcome};
+
+/// How long a client may send nothing of a body.
+const STALL_LIMIT: Duration = Duration::from_secs(30);
+
+/// How many bytes a second a body must have on average, once it has taken a while.
+const SLOWEST: u64 = 512;
+const SLOW_START: Duration = Duration::from_secs(60);
+
+/// How long the rest of a body is read that nobody waits for.
+const REST_LIMIT: Duration = Duration::from_secs(30);
+
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+
+/// A write whose head has passed.
+struct Checked<'a> {
+    path: ResourcePath<'a>,
+    intent: Intent,
+    preconditions: Preconditions<'a>,
+    expected: ExpectedDigests,
+}
+
+/// Answers PUT and DELETE:
+///
+/// 1. check the head, and, unless the body is there already, the folder ([`check`]);
+/// 2. receive the body;
+/// 3. commit;
+/// 4. respond.
+pub(super) async fn answer(
+    site: &Site,
+    request: &HttpRequest,
+    path: &str,
+    payload: &mut Payload,
+) -> HttpResponse {
+    let checked = match worth_a_verdict(request.head()) {
+        true => check(site, request.head(), path).await,
+        false => check_head(site, request.head(), path).map_err(Problem::respond_as_document),
+    };
+    let checked = match checked {
+        Ok(checked) => checked,
+        Err(response) => {
+            skip_few(request.head(), payload).await;
+            return response;
+        }
+    };
+    let Checked { path, intent, preconditions, expected } = checked;
+    let owned = preconditions.clone().into_owned();
+    let outcome = match intent {
+        Intent::Delete => {
+            skip_few(request.head(), payload).await;
+            site.writer.delete(path.clone().into_owned(), owned).await
+        }
+        Intent::Put(length) => {
+            let mut upload = match Upload::begin(&site.writer, &path, length, expected) {
+                Ok(upload) => upload,
+                Err(refused) => return refusal::problem(&refused).respond_as_document(),
+            };
+            if let Err(problem) = receive(site, &mut upload, payload).await {
+                return problem.respond_as_document();
+            }
+            site.writer.put(upload, owned).await
+        }
+    };
+    respond_outcome(site, request.head(), &path, &preconditions, outcome).await
+}
+
+/// Refuses what can be refused before the body:
+///
+/// 1. what may not be written at all (405);
+/// 2. whom a browser speaks for (403);
+/// 3. paths that name nothing to write;
+/// 4. fields that cannot be read or are not supported, and a body that is too large;
+/// 5. what the folder says ([`crate::write::Writer::verdict`]).
+pub(super) async fn refuse_early(site: &Site, head: &RequestHead, path: &str) -> Result<(), HttpResponse> {
+    check(site, head, path).await.map(drop)
+}
+
+/// Bodies of up to so many bytes are on their way when the head has come.
+const FEW: u64 = 64 * 1024;
+
+/// Reads over a small body that means nothing, so that the connection can go on.
+async fn skip_few(head: &RequestHead, payload: &mut Payload) {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    if !head.expect() && content_length(head).is_some_and(|length| length <= FEW) {
+        // Who is slower loses the connection, and nothing else.
+        let _ =
+            tokio::time::timeout(PATIENCE, async { while let Some(Ok(_)) = next_bytes(payload).await {} })
+                .await;
+    }
+}
+
+/// Whether it spares anything to look at the folder before the body has come: not for a few bytes that are on their
+/// way already, nor where the client has waited for `100 Continue` and got it. The commit looks in any case.
+fn worth_a_verdict(head: &RequestHead) -> bool {
+    head.method == Method::PUT && !head.expect() && content_length(head).is_none_or(|length| length > FEW)
+}
+
+async fn check<'a>(site: &Site, head: &'a RequestHead, path: &'a str) -> Result<Checked<'a>, HttpResponse> {
+    let checked = check_head(site, head, path).map_err(Problem::respond_as_document)?;
+    match site.writer.verdict(&checked.path, checked.intent, &checked.preconditions).await {
+        Ok(()) => Ok(checked),
+        Err(refused) => {
+            Err(respond_refusal(site, head, &checked.path, &checked.preconditions, refused).await)
+        }
+    }
+}
+
+fn check_head<'a>(site: &Site, head: &'a RequestHead, path: &'a str) -> Result<Checked<'a>, Problem> {
+    let options = site.writer.options();
+    let allowed = match head.method {
+        Method::PUT => options.uploads != Uploads::Refused,
+        Method::DELETE => options.deletes != Deletes::Refused,
+        _ => false,
+    };
+    if !allowed {
+        return Err(Problem::method_not_allowed(&site.allow));
+    }
+    origin::check(head, &site.options.hosts)?;
+    let Target { path: resource, form } =
+        ResourcePath::parse(path, site.options.dotfiles).map_err(refusal::bad_path)?;
+    if form == Form::Slash {
+        return Err(refusal::problem(&WriteError::Folder.into()));
+    }
+    let preconditions = preconditions(&head.headers);
+    if let Some(field) = preconditions.malformed_field() {
+        return Err(refusal::malformed(field, head, path));
+    }
+    if head.method == Method::DELETE {
+        let expected = ExpectedDigests::default();
+        return Ok(Checked { path: resource, intent: Intent::Delete, preconditions, expected });
+    }
+    check_representation(head)?;
+    let expected =
+        ExpectedDigests::parse(|field| head.headers.get_all(field.name()).map(|value| value.as_bytes()))
+            .map_err(|malformed| Problem::document(StatusCode::BAD_REQUEST, malformed.to_string()))?;
+    let length = content_length(head);
+    match (length, options.limit) {
+        (Some(length), Some(limit)) if length > limit => Err(too_large(limit)),
+        _ => Ok(Checked { path: resource, intent: Intent::Put(length), preconditions, expected }),
+    }
+}
+
+/// A body is stored as it comes: it must be all of the representation, and not encoded.
+fn check_representation(head: &RequestHead) -> Result<(), Problem> {
+    if head.headers.contains_key(header::CONTENT_RANGE) {
+        return Err(Problem::document(
+            StatusCode::BAD_REQUEST,
+            "Content-Range on PUT: only whole files are stored, not parts of them (RFC 9110 14.5).",
+        ));
+    }
+    let identity =
+        |line: &[u8]| line.trim_ascii().is_empty() || line.trim_ascii().eq_ignore_ascii_case(b"identity");
+    if !lines(&head.headers, header::CONTENT_ENCODING).all(identity) {
+        return Err(Problem::document(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "Content-Encoding on PUT: bodies are stored as they come, so a coded one would be served under a false label. \
+             Send it without the coding, or without the field under a name that tells of it (.gz).",
+        )
+        .with_header(header::ACCEPT_ENCODING, header::HeaderValue::from_static("identity")));
+    }
+    Ok(())
+}
+
+fn content_length(head: &RequestHead) -> Option<u64> {
+    if head.headers.contains_key(header::TRANSFER_ENCODING) {
+        return None;
+    }
+    let length = head.headers.get(header::CONTENT_LENGTH)?;
+    length.to_str().ok()?.trim().parse().ok()
+}
+
+fn too_large(limit: u64) -> Problem {
+    let detail = format!(
+        "The body is longer than the {limit} bytes that are taken (--max-upload-size); nothing was changed."
+    );
+    Problem::document(StatusCode::PAYLOAD_TOO_LARGE, detail).with_member("max-upload-size", limit)
+}
+
+/// Receives a body to its end. A body that breaks off is an error and never the end.
+async fn receive(site: &Site, upload: &mut Upload<Fields>, payload: &mut Payload) -> Result<(), Problem> {
+    let (began, limit) = (Instant::now(), site.writer.options().limit.unwrap_or(u64::MAX));
+    loop {
+        let Ok(next) = tokio::time::timeout(STALL_LIMIT, next_bytes(payload)).await else {
+            return Err(too_slow("nothing of the body came for 30 seconds"));
+        };
+        let bytes = match next {
+            None => return Ok(()),
+            Some(Ok(bytes)) => bytes,
+            Some(Err(error)) => {
+                log::info!("an upload broke off: {error}");
+                return Err(Problem::document(
+                    StatusCode::BAD_REQUEST,
+                    "The body broke off; nothing was changed.",
+                ));
+            }
+        };
+        if upload.length() + bytes.len() as u64 > limit {
+            return Err(too_large(limit));
+        }
+        let elapsed = began.elapsed();
+        if elapsed > SLOW_START && upload.length() < elapsed.as_secs() * SLOWEST {
+            return Err(too_slow("the body came at less than 512 bytes a second"));
+        }
+        upload.push(&bytes).await.map_err(|refused| refusal::problem(&refused))?;
+    }
+}
+
+/// Takes care of a body that was not read to its end because the answer came first. Dropped, a chunked one would not be
+/// read over but forgotten, and with it the connection (actix-http 3.20): kept, it has the connection closed once the
+/// client has had time to read its answer.
+pub(super) fn read_over(mut payload: Payload) {
+    if matches!(payload, Payload::None) {
+        return;
+    }
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    if matches!(Pin::new(&mut payload).poll_next(&mut context), std::task::Poll::Ready(None | Some(Err(_)))) {
+        return;
+    }
+    actix_web::rt::spawn(tokio::time::timeout(REST_LIMIT, async move {
+        while let Some(Ok(_)) = next_bytes(&mut payload).await {}
+    }));
+}
+
+async fn next_bytes(payload: &mut Payload) -> Option<Result<Bytes, PayloadError>> {
+    std::future::poll_fn(|context| Pin::new(&mut *payload).poll_next(context)).await
+}
+
+fn too_slow(why: &str) -> Problem {
+    Problem::document(
+        StatusCode::REQUEST_TIMEOUT,
+        format!("The upload is given up: {why}. Nothing was changed."),
+    )
+}
+
+/// The one place where the outcome of a write becomes a response.
+async fn respond_outcome(
+    site: &Site,
+    head: &RequestHead,
+    path: &ResourcePath<'_>,
+    preconditions: &Preconditions<'_>,
+    outcome: WriteOutcome<Fields>,
+) -> HttpResponse {
+    let now = fields::now();
+    match outcome {
+        WriteOutcome::Created(entry) => {
+            let location = format!("{}{}", site.mount, path.to_url_path());
+            respond::created(&representation(&entry), &location, now)
+        }
+        WriteOutcome::Replaced(entry) => respond::replaced(&representation(&entry), now),
+        // Without a tag: what is there need not have come from this request.
+        WriteOutcome::Deleted | WriteOutcome::Replayed => respond::no_content(now),
+        WriteOutcome::Refused(refused) => respond_refusal(site, head, path, preconditions, refused).await,
+    }
+}
+
+/// A refusal, with what is there where it is about that.
+async fn respond_refusal(
+    site: &Site,
+    head: &RequestHead,
+    path: &ResourcePath<'_>,
+    preconditions: &Preconditions<'_>,
+    refused: Refusal,
+) -> HttpResponse {
+    let field = match refused {
+        Refusal::Failed(field) => Some(field),
+        Refusal::Unconditional => None,
+        other => return refusal::problem(&other).respond_as_document(),
+    };
+    let entry = match (entry_at(site, path).await, field) {
+        (Ok(entry), _) => entry,
+        (Err(OpenError::Missing), _) | (_, None) => return refusal::problem(&refused).respond_as_document(),
+        (Err(_), Some(field)) => return Problem::failed_in_motion(field).respond_as_document(),
+    };
+    let current = representation(&entry);
+    let Some(field) = field else {
+        return refusal::problem(&refused).with_validators_of(&current).respond_as_document();
+    };
+    let wanted = Return::of(lines(&head.headers, PREFER)) == Some(Return::Representation);
+    if wanted && let Ok(Some(content)) = content_of(site, &entry) {
+        return respond::failed_with_representation(&current, content, fields::now());
+    }
+    Problem::precondition_failed(field, preconditions, &current).respond_as_document()
+}
+
+fn representation(entry: &Entry<Fields>) -> Representation<'_> {
+    Representation {
+        validators: entry.validators(),
+        fields: entry.rendered(),
+        length: entry.stamp().size,
+        repr_digest: None,
+    }
+}

@@ -1,0 +1,117 @@
+//! Conflict copies: what somebody wrote to a version that was replaced in the same instant is kept beside
+//! the file, under a name that everybody sees.
+
+use std::ffi::{CStr, CString};
+use std::sync::atomic::Ordering;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::io::Errno;
+
+use super::place::{Place, WriteError};
+use super::reserved::LONGEST_NAME;
+use super::stage::{Creation, StagedFile, rename_to_new};
+use super::{OpenFile, Root};
+
+/// How much is copied at once.
+const PIECE: usize = 1 << 20;
+
+/// How many names are tried.
+const ATTEMPTS: u32 = 100;
+
+impl Root {
+    /// How many conflict copies were made so far.
+    pub fn conflict_copies(&self) -> u64 {
+        self.conflict_copies.load(Ordering::Relaxed)
+    }
+
+    /// Gives a version that has a reserved name the name of a conflict copy.
+    pub(super) fn keep_beside(&self, place: &Place, reserved: &CStr) -> Result<(), WriteError> {
+        for attempt in 0..ATTEMPTS {
+            let name = conflict_name(&place.name, SystemTime::now(), attempt);
+            match rename_to_new(&place.directory, reserved, &place.directory, &name) {
+                Err(Errno::EXIST) => {}
+                other => {
+                    other?;
+                    self.tell_of(place, &name);
+                    return Ok(());
+                }
+            }
+        }
+        Err(WriteError::Busy)
+    }
+
+    /// Writes the bytes of a file that has lost its name to a conflict copy beside `place`.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub fn copy_beside(&self, place: &Place, file: &OpenFile) -> Result<(), WriteError> {
+        let mut copy = StagedFile::at(place)?;
+        let mut piece = vec![0; PIECE];
+        let mut offset = 0;
+        loop {
+            match file.read_at(&mut piece, offset)? {
+                0 => break,
+                read => {
+                    copy.write(&piece[..read])?;
+                    offset += read as u64;
+                }
+            }
+        }
+        let mut copy = copy.complete()?;
+        copy.take_over_file(file)?;
+        for attempt in 0..ATTEMPTS {
+            let name = conflict_name(&place.name, SystemTime::now(), attempt);
+            if copy.create(&place.beside(&name)?)? == Creation::Done {
+                self.tell_of(place, &name);
+                return Ok(());
+            }
+        }
+        Err(WriteError::Busy)
+    }
+
+    fn tell_of(&self, place: &Place, name: &CStr) {
+        self.conflict_copies.fetch_add(1, Ordering::Relaxed);
+        log::warn!(
+            "somebody wrote to {:?} while it was replaced; what they wrote is kept beside it as {name:?}",
+            place.name
+        );
+    }
+}
+
+/// `notes.txt` becomes `notes.conflict-20261122T151309Z-1a2b3c.txt`.
+fn conflict_name(name: &CStr, now: SystemTime, attempt: u32) -> CString {
+    let name = name.to_bytes();
+    let dot = name.iter().rposition(|byte| *byte == b'.').filter(|at| *at > 0 && name.len() - at <= 16);
+    let (stem, extension) = name.split_at(dot.unwrap_or(name.len()));
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let distinct = (since.subsec_micros() + attempt) & 0xff_ffff;
+    let middle = format!(".conflict-{}-{distinct:06x}", compact(since.as_secs()));
+    let room = LONGEST_NAME - middle.len() - extension.len();
+    let mut text = stem[..stem.len().min(room)].to_vec();
+    // No character may be cut in two.
+    while std::str::from_utf8(stem).is_ok() && std::str::from_utf8(&text).is_err() {
+        text.pop();
+    }
+    text.extend_from_slice(middle.as_bytes());
+    text.extend_from_slice(extension);
+    CString::new(text).unwrap_or_default()
+}
+
+/// Seconds since the epoch as `yyyymmddThhmmssZ`.
+fn compact(seconds: u64) -> String {
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Years that begin in March, in eras of 400: leap days come last.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! What the write path asks of the store: reading a file that is held under a lease, and recording a version
+//! whose digest is known because it was computed while the bytes came in.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::ValidatorStore;
+use super::digest::Digest;
+use super::entry::{Certainty, Entry, Read};
+use super::settle::{MEMORY_FILE_LIMIT, Proof, Reading, read_held};
+use super::withheld::Withholding;
+use crate::resource_path::ResourcePath;
+use crate::root::{Held, Locality, OpenError, OpenFile, ReadStyle, StagedVersion, Stamp};
+
+impl<R: Send + Sync + 'static> ValidatorStore<R> {
+    /// Makes no answer from the version with this stamp's inode, nor from what is at `path`, until it is confirmed.
+    pub fn withhold(&self, path: &ResourcePath<'_>, stamp: &Stamp) -> Withholding<'_> {
+        self.withheld.withhold(path, stamp)
+    }
+
+    /// What is known of a file that is held so that nobody writes to it unnoticed. Blocks.
+    ///
+    /// A large one is not read again if its stamp is known and the filesystem stamps every change. Nor is it read to its end
+    /// if somebody waits to write to it: to wait for a whole large file is too long.
+    ///
+    /// # Errors
+    /// [`OpenError::Busy`] when it does change, or somebody wants to change it.
+    pub fn examine(&self, path: &ResourcePath<'_>, held: &Held) -> Result<Arc<Entry<R>>, OpenError> {
+        let (file, began) = (held.file(), Instant::now());
+        let stamp = file.stamp_now()?;
+        let filesystem = self.root.filesystem(path, file);
+        let known = self.entries.peek(path.as_str());
+        // Memory-backed and stacked filesystems do not stamp stores through a mapping.
+        let stamps_all =
+            filesystem.read_style == ReadStyle::TryCached && filesystem.locality == Locality::Local;
+        if let Some(known) = &known
+            && stamps_all
+            && stamp.size > MEMORY_FILE_LIMIT
+            && known.stamp() == stamp
+            && !known.is_evicted()
+            && matches!(held, Held::Leased(_))
+        {
+            return Ok(Arc::clone(known));
+        }
+        let (digest, body) =
+            read_held(file, &stamp, self.algorithm, || held.is_undisturbed())?.ok_or(OpenError::Busy)?;
+        let reading = Reading { stamp, digest, body, filesystem, proof: Proof::Lease };
+        self.entry(path, reading, known.as_deref(), began)
+    }
+
+    /// Records a version that has just got its name at `path`, so that the next request finds it. What
+    /// cannot be vouched for (somebody has written to it already) is not kept, but returned all the same.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the filesystem fails.
+    pub fn record(
+        &self,
+        path: &ResourcePath<'_>,
+        version: &StagedVersion,
+        digest: Digest,
+        body: Option<Bytes>,
+    ) -> Result<Arc<Entry<R>>, OpenError> {
+        let (file, began) = (version.held().file(), Instant::now());
+        let vouched = version.vouched_stamp();
+        let stamp = vouched.map_or_else(|| file.stamp_now(), Ok)?;
+        let filesystem = self.root.filesystem(path, file);
+        let kept_whole = body.is_some() || stamp.size > MEMORY_FILE_LIMIT;
+        let reading = Reading { stamp, digest, body, filesystem, proof: Proof::Lease };
+        let entry = self.entry(path, reading, self.entries.peek(path.as_str()).as_deref(), began)?;
+        let stays = filesystem.locality == Locality::Local && filesystem.settling_time(&stamp).is_zero();
+        if vouched.is_some() && stays && kept_whole {
+            self.entries.insert(path.clone().into_owned(), Arc::clone(&entry));
+        }
+        Ok(entry)
+    }
+
+    fn entry(
+        &self,
+        path: &ResourcePath<'_>,
+        reading: Reading,
+        previous: Option<&Entry<R>>,
+        began: Instant,
+    ) -> Result<Arc<Entry<R>>, OpenError> {
+        let path = path.clone().into_owned();
+        let location = self.root.locate(&path).ok_or(OpenError::Missing)?;
+        let read = Read { path, location, reading, certainty: Certainty::Certain, began };
+        Ok(Arc::new(Entry::new(read, previous, &*self.render)))
+    }
+}
+
+/// Whether a file has the bytes of an opaque tag, of either hash. Blocks.
+pub fn has_tag(file: &OpenFile, tag: &str) -> bool {
+    let Some(algorithm) = Digest::algorithm_of(tag) else { return false };
+    let read = || {
+        let stamp = file.stamp_now()?;
+        read_held(file, &stamp, algorithm, || true)
+    };
+    matches!(read(), Ok(Some((digest, _))) if digest.entity_tag().opaque() == tag.as_bytes())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,278 @@
+//! Committing: the numbered steps of PUT and DELETE once the body is there.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::judge::{Displaced, Judgement, Remains};
+use super::upload::{Complete, Upload};
+use super::{Durability, Intent, Refusal, Replay, WriteOutcome, Writer};
+use crate::resource_path::ResourcePath;
+use crate::root::{Creation, DirectoryLock, Parents, Place, Stamp, Swap, WriteError};
+use crate::semantics::preconditions::{PreconditionField, Preconditions};
+use crate::validator_store::Entry;
+
+/// How long somebody who has the file open for writing is waited for, and how often it is looked.
+const WRITERS_PATIENCE: Duration = Duration::from_millis(250);
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// How often a commit begins again because others were faster.
+const ATTEMPTS: usize = 64;
+
+/// How one attempt ended.
+enum Step<R> {
+    /// With this outcome; what was displaced is looked after.
+    Done(WriteOutcome<R>, Option<Remains>),
+    /// Others were faster: judge again.
+    Again,
+    /// Somebody is writing: wait a moment.
+    Wait,
+}
+
+/// A version that is ready to be published.
+struct Ready {
+    complete: Complete,
+    /// The stamp of the file whose mode and owner it has.
+    looks_like: Option<Stamp>,
+}
+
+impl<R: Send + Sync + 'static> Writer<R> {
+    /// Publishes a body.
+    pub async fn put(
+        self: &Arc<Self>,
+        upload: Upload<R>,
+        preconditions: Preconditions<'static>,
+    ) -> WriteOutcome<R> {
+        let this = Arc::clone(self);
+        self.commit(move || this.commit_put(upload, &preconditions)).await
+    }
+
+    /// Deletes the file at `path`.
+    pub async fn delete(
+        self: &Arc<Self>,
+        path: ResourcePath<'static>,
+        preconditions: Preconditions<'static>,
+    ) -> WriteOutcome<R> {
+        let this = Arc::clone(self);
+        self.commit(move || this.commit_delete(&path, &preconditions)).await
+    }
+
+    /// Runs a commit to its end, whether or not anybody waits for it.
+    async fn commit(
+        &self,
+        commit: impl FnOnce() -> Result<WriteOutcome<R>, Refusal> + Send + 'static,
+    ) -> WriteOutcome<R> {
+        let Ok(turn) = Arc::clone(&self.commits).acquire_owned().await else {
+            return WriteOutcome::Refused(WriteError::Overloaded.into());
+        };
+        let outcome = tokio::task::spawn_blocking(move || {
+            // Its turn lasts as long as the work, also if nobody waits for it any more.
+            let _turn = turn;
+            commit()
+        });
+        let outcome = outcome.await;
+        let outcome = outcome.unwrap_or_else(|error| {
+            log::error!("a write ended unexpectedly: {error}");
+            Err(WriteError::Overloaded.into())
+        });
+        if matches!(outcome, Err(Refusal::Impossible(WriteError::Full))) {
+            // For the next try.
+            self.quarantine.make_room();
+        }
+        outcome.unwrap_or_else(WriteOutcome::Refused)
+    }
+
+    /// PUT:
+    ///
+    /// 1. bring the body to its end, in a file that nobody sees;
+    /// 2. give it mode and owner of what is there, and write it to the disk;
+    /// 3. lock the directory; hold, read and judge what is there;
+    /// 4. create, or exchange and verify; record what is there now;
+    /// 5. unlock; write the change of names to the disk;
+    /// 6. keep an eye on what was displaced.
+    fn commit_put(
+        &self,
+        upload: Upload<R>,
+        preconditions: &Preconditions<'_>,
+    ) -> Result<WriteOutcome<R>, Refusal> {
+        let path = upload.path().clone();
+        let intent = Intent::Put(Some(upload.length()));
+        let mut known_place = self.existing_place(&path)?;
+        let complete = upload.complete(known_place.as_ref())?;
+        let mut ready = Ready { complete, looks_like: None };
+        if let Some(place) = &known_place {
+            ready.looks_like = ready.complete.version.take_over(place)?;
+        }
+        self.sync(&ready)?;
+        self.repeat(
+            || match known_place.take() {
+                Some(place) => Ok(place),
+                None => self.place_for_put(&path, intent, preconditions),
+            },
+            |lock, place| self.attempt_put(lock, place, &path, intent, &mut ready, preconditions),
+        )
+    }
+
+    /// DELETE: steps 3 to 6 of PUT, with a removal instead of an exchange.
+    fn commit_delete(
+        &self,
+        path: &ResourcePath<'_>,
+        preconditions: &Preconditions<'_>,
+    ) -> Result<WriteOutcome<R>, Refusal> {
+        self.repeat(
+            || match self.store.root().place_of_name(path) {
+                Err(WriteError::Missing) => Err(Refusal::Nothing),
+                other => Ok(other?),
+            },
+            |lock, place| self.attempt_delete(lock, place, path, preconditions),
+        )
+    }
+
+    /// Steps 3 to 6, again and again while others are faster.
+    fn repeat(
+        &self,
+        mut find: impl FnMut() -> Result<Place, Refusal>,
+        mut attempt: impl FnMut(&DirectoryLock<'_>, &Place) -> Result<Step<R>, Refusal>,
+    ) -> Result<WriteOutcome<R>, Refusal> {
+        let began = Instant::now();
+        for _ in 0..ATTEMPTS {
+            // A folder that was made for another write is removed again when that fails: it is made anew.
+            let vanished = |refused: &Refusal| matches!(refused, Refusal::Impossible(WriteError::Missing));
+            let mut place = match find() {
+                Err(refused) if vanished(&refused) => continue,
+                other => other?,
+            };
+            let attempted = {
+                let lock = self.store.root().lock(&place)?;
+                attempt(&lock, &place)
+            };
+            let step = match attempted {
+                Err(refused) if vanished(&refused) => Step::Again,
+                other => other?,
+            };
+            match step {
+                Step::Done(outcome, displaced) => {
+                    let synced = match self.options.durability {
+                        Durability::Full => place.sync(),
+                        Durability::File | Durability::None => Ok(()),
+                    };
+                    place.keep_directories();
+                    self.quarantine.keep(place, displaced);
+                    synced?;
+                    return Ok(outcome);
+                }
+                Step::Again => {}
+                Step::Wait if began.elapsed() >= WRITERS_PATIENCE => return Err(Refusal::Writers),
+                Step::Wait => std::thread::sleep(PAUSE),
+            }
+        }
+        Err(Refusal::Writers)
+    }
+
+    pub(super) fn existing_place(&self, path: &ResourcePath<'_>) -> Result<Option<Place>, Refusal> {
+        match self.store.root().place(path, Parents::Existing) {
+            Ok(place) => Ok(Some(place)),
+            Err(WriteError::Missing) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Folders are made only for a file that may be created.
+    fn place_for_put(
+        &self,
+        path: &ResourcePath<'_>,
+        intent: Intent,
+        preconditions: &Preconditions<'_>,
+    ) -> Result<Place, Refusal> {
+        if let Some(place) = self.existing_place(path)? {
+            return Ok(place);
+        }
+        self.judge_nothing(intent, preconditions)?;
+        Ok(self.store.root().place(path, Parents::Create)?)
+    }
+
+    fn attempt_put(
+        &self,
+        lock: &DirectoryLock<'_>,
+        place: &Place,
+        path: &ResourcePath<'_>,
+        intent: Intent,
+        ready: &mut Ready,
+        preconditions: &Preconditions<'_>,
+    ) -> Result<Step<R>, Refusal> {
+        match self.judge_place(path, place, intent, preconditions)? {
+            Judgement::Writers => Ok(Step::Wait),
+            Judgement::Refuse(Refusal::Failed(PreconditionField::IfMatch), Some(entry))
+                if self.options.replay == Replay::Succeeds && entry.digest() == ready.complete.digest =>
+            {
+                Ok(Step::Done(WriteOutcome::Replayed, None))
+            }
+            Judgement::Refuse(refusal, _) => Err(refusal),
+            Judgement::Create => match ready.complete.version.create(place) {
+                // Of the latter, see `repeat`.
+                Ok(Creation::Exists) | Err(WriteError::Missing) => Ok(Step::Again),
+                Err(error) => Err(error.into()),
+                Ok(Creation::Done) => Ok(Step::Done(WriteOutcome::Created(self.record(path, ready)?), None)),
+            },
+            Judgement::Displace(displaced) => self.replace(lock, place, path, ready, displaced),
+        }
+    }
+
+    fn replace(
+        &self,
+        lock: &DirectoryLock<'_>,
+        place: &Place,
+        path: &ResourcePath<'_>,
+        ready: &mut Ready,
+        displaced: Displaced,
+    ) -> Result<Step<R>, Refusal> {
+        if ready.looks_like.is_none() || ready.looks_like != displaced.stamp() {
+            ready.looks_like = ready.complete.version.take_over(place)?;
+            self.sync(ready)?;
+        }
+        let version = &mut ready.complete.version;
+        let withheld = self.store.withhold(path, version.stamp());
+        match self.store.root().replace(lock, place, version, displaced.expected().as_ref())? {
+            Swap::Done => {
+                let entry = self.record(path, ready)?;
+                withheld.confirm();
+                Ok(Step::Done(WriteOutcome::Replaced(entry), displaced.into_remains()))
+            }
+            Swap::Conflict | Swap::Vanished => Ok(Step::Again),
+            Swap::Spent => Err(Refusal::Writers),
+        }
+    }
+
+    fn attempt_delete(
+        &self,
+        lock: &DirectoryLock<'_>,
+        place: &Place,
+        path: &ResourcePath<'_>,
+        preconditions: &Preconditions<'_>,
+    ) -> Result<Step<R>, Refusal> {
+        let displaced = match self.judge_place(path, place, Intent::Delete, preconditions)? {
+            Judgement::Writers => return Ok(Step::Wait),
+            Judgement::Refuse(refusal, _) => return Err(refusal),
+            Judgement::Create => return Err(Refusal::Nothing),
+            Judgement::Displace(displaced) => displaced,
+        };
+        match self.store.root().remove(lock, place, displaced.expected().as_ref())? {
+            Swap::Done => Ok(Step::Done(WriteOutcome::Deleted, displaced.into_remains())),
+            Swap::Conflict | Swap::Vanished | Swap::Spent => Ok(Step::Again),
+        }
+    }
+
+    fn record(&self, path: &ResourcePath<'_>, ready: &Ready) -> Result<Arc<Entry<R>>, Refusal> {
+        let Complete { version, digest, body } = &ready.complete;
+        Ok(self.store.record(path, version, *digest, body.clone())?)
+    }
+
+    fn sync(&self, ready: &Ready) -> Result<(), WriteError> {
+        match self.options.durability {
+            Durability::Full | Durability::File => ready.complete.version.sync(),
+            Durability::None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

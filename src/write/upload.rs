@@ -1,0 +1,154 @@
+//! A body on its way to the disk: in memory while it is small, so that all of its staging is one step;
+//! then in a staged file. It is hashed as it comes.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{Refusal, Writer};
+use crate::resource_path::ResourcePath;
+use crate::root::{Place, StagedFile, StagedVersion, WriteError};
+use crate::semantics::integrity::ExpectedDigests;
+use crate::validator_store::digest::{Digest, DigestAlgorithm, Hasher, IntegrityHasher};
+
+/// What is gathered before the disk is troubled.
+const PIECE: usize = 512 * 1024;
+
+/// A body that is being received. Dropped, it leaves nothing behind.
+pub struct Upload<R> {
+    writer: Arc<Writer<R>>,
+    path: ResourcePath<'static>,
+    expected: ExpectedDigests,
+    algorithm: DigestAlgorithm,
+    piece: BytesMut,
+    spilled: Option<Spilled>,
+    length: u64,
+    _place: OwnedSemaphorePermit,
+}
+
+/// The part of a body that is in a file.
+struct Spilled {
+    file: StagedFile,
+    hasher: Hasher,
+    integrity: IntegrityHasher,
+}
+
+/// A body that has come to its end.
+pub(super) struct Complete {
+    pub(super) version: StagedVersion,
+    pub(super) digest: Digest,
+    /// All bytes, if they are few.
+    pub(super) body: Option<Bytes>,
+}
+
+impl<R: Send + Sync + 'static> Upload<R> {
+    /// Begins to receive a body for `path`, of so many bytes if that is known.
+    ///
+    /// # Errors
+    /// [`Refusal::TooMany`].
+    pub fn begin(
+        writer: &Arc<Writer<R>>,
+        path: &ResourcePath<'_>,
+        length: Option<u64>,
+        expected: ExpectedDigests,
+    ) -> Result<Self, Refusal> {
+        let place = Arc::clone(&writer.uploads).try_acquire_owned().map_err(|_| Refusal::TooMany)?;
+        Ok(Self {
+            writer: Arc::clone(writer),
+            path: path.clone().into_owned(),
+            expected,
+            algorithm: writer.store.algorithm(),
+            piece: BytesMut::with_capacity(room_for(length)),
+            spilled: None,
+            length: 0,
+            _place: place,
+        })
+    }
+
+    /// How many bytes have come so far.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// The disk is full, or anything else that happens to it.
+    pub async fn push(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        self.length += bytes.len() as u64;
+        self.piece.extend_from_slice(bytes);
+        if self.piece.len() < PIECE {
+            return Ok(());
+        }
+        let piece = std::mem::take(&mut self.piece);
+        let spilled = self.spilled.take();
+        let (writer, path) = (Arc::clone(&self.writer), self.path.clone());
+        let (algorithm, expected) = (self.algorithm, self.expected.clone());
+        let step = tokio::task::spawn_blocking(move || {
+            let mut spilled = match spilled {
+                Some(spilled) => spilled,
+                None => {
+                    let place = writer.existing_place(&path)?;
+                    Spilled::new(writer.stage(&path, place.as_ref())?, algorithm, &expected)
+                }
+            };
+            spilled.take(&piece)?;
+            Ok::<_, Refusal>((spilled, piece))
+        });
+        let (spilled, mut piece) = step.await.map_err(|_| WriteError::Overloaded)??;
+        piece.clear();
+        self.spilled = Some(spilled);
+        self.piece = piece;
+        Ok(())
+    }
+
+    /// What is written.
+    pub(super) fn path(&self) -> &ResourcePath<'static> {
+        &self.path
+    }
+
+    /// Ends the body: all of it is in a file, and it is what it should be. A small one is staged only
+    /// now, in the directory of `place` if there is one. Blocks.
+    pub(super) fn complete(self, place: Option<&Place>) -> Result<Complete, Refusal> {
+        let Self { writer, path, expected, algorithm, piece, spilled, .. } = self;
+        let body = spilled.is_none().then(|| Bytes::copy_from_slice(&piece));
+        let mut spilled = match spilled {
+            Some(spilled) => spilled,
+            None => Spilled::new(writer.stage(&path, place)?, algorithm, &expected),
+        };
+        spilled.take(&piece)?;
+        let Spilled { file, hasher, integrity } = spilled;
+        expected.check(&integrity.finish()).map_err(Refusal::Mismatch)?;
+        Ok(Complete { version: file.complete()?, digest: hasher.finish(), body })
+    }
+}
+
+/// What to set aside for a body of this length: it may be announced and never come, so not much more than a piece.
+fn room_for(length: Option<u64>) -> usize {
+    const MARGIN: usize = 32 * 1024;
+    length.map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX).min(PIECE + MARGIN))
+}
+
+impl<R: Send + Sync + 'static> Writer<R> {
+    /// An empty file on the filesystem of `path`: in the directory of `place` if that is known, since a link may
+    /// lead to another filesystem.
+    fn stage(&self, path: &ResourcePath<'_>, place: Option<&Place>) -> Result<StagedFile, WriteError> {
+        match place {
+            Some(place) => StagedFile::at(place),
+            None => self.store.root().stage(path),
+        }
+    }
+}
+
+impl Spilled {
+    fn new(file: StagedFile, algorithm: DigestAlgorithm, expected: &ExpectedDigests) -> Self {
+        Self { file, hasher: Hasher::new(algorithm), integrity: IntegrityHasher::new(expected) }
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
+        self.hasher.update(bytes);
+        self.integrity.update(bytes);
+        self.file.write(bytes)
+    }
+}
