@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, flock, openat, unlinkat};
 use rustix::io::Errno;
+use rustix::process::geteuid;
 
 use super::exchange::Undone;
 use super::lease::{self, LeaseProbe};
@@ -123,6 +124,11 @@ impl Root {
             // Another server has dealt with it meanwhile.
             return Ok(());
         };
+        if is_sticky(folder) && status.stx_uid != geteuid().as_raw() {
+            // Where everybody may make names, but not touch those of others, a name proves nothing.
+            log::warn!("{name:?} may have been made by another user; it is left alone");
+            return Ok(());
+        }
         let is_file = file_type(&status) == FileType::RegularFile;
         let is_ours = status.stx_ino == reserved.inode;
         match reserved.kind {
@@ -171,6 +177,12 @@ impl Root {
             Undone::Spent => Ok(()),
         }
     }
+}
+
+/// Whether only the owner of a name may take it away.
+fn is_sticky(folder: &OwnedFd) -> bool {
+    const STICKY: u16 = 0o1000;
+    stat(folder, c"", AtFlags::EMPTY_PATH).is_ok_and(|status| status.stx_mode & STICKY != 0)
 }
 
 fn sweep_temporary(folder: &OwnedFd, name: &CStr, found: &mut Recovered) -> Result<(), WriteError> {

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -386,4 +386,21 @@ fn a_folder_of_many_folders_takes_few_descriptors() {
     assert_eq!(recovered, Ok(Recovered { finished: FOLDERS as u64, ..NOTHING }));
     // Other tests have folders open as well.
     assert!(held.get() < FOLDERS / 2, "{} folders were open at once", held.get());
+}
+
+#[test]
+fn in_a_folder_for_everybody_names_of_other_users_are_left_alone() {
+    if !geteuid().is_root() {
+        // Only root can make files of others, and only root would be misled by them.
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+    let reserved = swapped(folder.path(), "crafted", Some("old"));
+    std::os::unix::fs::chown(&reserved, Some(1000), None).unwrap();
+    assert_eq!(recover(folder.path()), NOTHING);
+    assert_state(folder.path(), &[("f", "new"), ("reserved", "crafted")], "another user's");
+    std::os::unix::fs::chown(&reserved, Some(0), None).unwrap();
+    assert_eq!(recover(folder.path()), Recovered { undone: 1, ..NOTHING });
+    assert_state(folder.path(), &[("f", "crafted")], "our own");
 }
