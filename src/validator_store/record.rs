@@ -22,7 +22,8 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
 
     /// What is known of a file that is held so that nobody writes to it unnoticed. Blocks.
     ///
-    /// A large one is not read again if its stamp is known and the filesystem stamps every change. Nor is it read to its end
+    /// It is not read again if its stamp is known and the filesystem stamps every change: the lease says that nobody has it
+    /// mapped, and the stamp that nobody has changed it since it was read. Nor is it read to its end
     /// if somebody waits to write to it: to wait for a whole large file is too long.
     ///
     /// # Errors
@@ -37,7 +38,6 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
             filesystem.read_style == ReadStyle::TryCached && filesystem.locality == Locality::Local;
         if let Some(known) = &known
             && stamps_all
-            && stamp.size > MEMORY_FILE_LIMIT
             && known.stamp() == stamp
             && !known.is_evicted()
             && matches!(held, Held::Leased(_))
