@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{
-    AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags, flock, fsync, linkat, openat, renameat,
+    AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags, flock, fstat, fsync, linkat, openat, renameat,
     renameat_with, unlinkat,
 };
 use rustix::io::Errno;
@@ -17,6 +17,9 @@ use super::place::{Place, WriteError};
 use super::reserved::{Kind, Reserved};
 use super::{OpenFile, Root, Stamp};
 use crate::resource_path::ResourcePath;
+
+/// How often staging begins again because its folder has been removed.
+const ATTEMPTS: usize = 64;
 
 /// A version that is being received.
 #[derive(Debug)]
@@ -116,7 +119,14 @@ impl Root {
     /// # Errors
     /// [`WriteError`].
     pub fn stage(&self, path: &ResourcePath<'_>) -> Result<StagedFile, WriteError> {
-        StagedFile::in_directory(self.staging_directory(path)?)
+        for _ in 0..ATTEMPTS {
+            match StagedFile::in_directory(self.staging_directory(path)?) {
+                // The folder was removed in this moment; there is another above it.
+                Err(WriteError::Missing) => {}
+                other => return other,
+            }
+        }
+        Err(WriteError::Busy)
     }
 }
 
@@ -134,6 +144,10 @@ impl StagedFile {
         match openat(&directory, c".", flags, Mode::from_raw_mode(0o666)) {
             Ok(fd) => Ok(Self { fd, name: None }),
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => Self::with_a_name(directory),
+            // What ext4 says of a folder that has been removed.
+            Err(Errno::PERM) if fstat(&directory).is_ok_and(|status| status.st_nlink == 0) => {
+                Err(WriteError::Missing)
+            }
             Err(errno) => Err(errno.into()),
         }
     }

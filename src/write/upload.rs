@@ -134,9 +134,9 @@ impl<R: Send + Sync + 'static> Writer<R> {
     /// An empty file on the filesystem of `path`: in the directory of `place` if that is known, since a link may
     /// lead to another filesystem.
     fn stage(&self, path: &ResourcePath<'_>, place: Option<&Place>) -> Result<StagedFile, WriteError> {
-        match place {
-            Some(place) => StagedFile::at(place),
-            None => self.store.root().stage(path),
+        match place.map(StagedFile::at) {
+            Some(Err(WriteError::Missing)) | None => self.store.root().stage(path),
+            Some(staged) => staged,
         }
     }
 }

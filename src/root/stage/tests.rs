@@ -174,3 +174,18 @@ fn a_name_that_is_taken_is_not_renamed_over() {
     assert_eq!(rename_to_new(directory, c"f", directory, c"h"), Err(Errno::NOENT));
     assert_eq!(folder.names().0, ["g", "h"]);
 }
+
+#[test]
+fn a_folder_that_was_removed_meanwhile_is_missing_not_forbidden() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("sub")).unwrap();
+    let path = ResourcePath::ROOT.child("sub", Dotfiles::Hidden).unwrap();
+    let path = path.child("f", Dotfiles::Hidden).unwrap();
+    let place = folder.root.place(&path, Parents::Existing).unwrap();
+    std::fs::remove_dir(folder.path("sub")).unwrap();
+    // Some filesystems make a file there all the same, which nothing can be linked to any more.
+    match StagedFile::at(&place) {
+        Err(error) => assert_eq!(error, WriteError::Missing),
+        Ok(file) => assert_eq!(file.complete().unwrap().create(&place), Err(WriteError::Missing)),
+    }
+}
