@@ -28,6 +28,10 @@ const REST_LIMIT: Duration = Duration::from_secs(5);
 /// How much may be held back; more stays in the kernel's buffer.
 const HELD_LIMIT: usize = 64 * 1024;
 
+/// How much of a body is handed on at a stretch. actix-http (3.20) reads into a buffer that grows to 256 KiB, copying it
+/// each time, before it decodes any of it: in portions the same small buffer is used again and again.
+const PORTION: usize = 32 * 1024;
+
 /// Whose turn it is on a connection: the client's to ask, or the server's to answer. Shared by the
 /// stream and the service.
 #[derive(Clone, Default)]
@@ -55,6 +59,8 @@ pub struct TurnStream<S> {
     over: bool,
     /// The current request has a body.
     has_body: bool,
+    /// How much of a body has been handed on at a stretch.
+    portion: usize,
 }
 
 /// Where in the client's bytes the next one stands.
@@ -113,6 +119,7 @@ impl<S> TurnStream<S> {
             idle: None,
             over: false,
             has_body: false,
+            portion: 0,
         }
     }
 
@@ -252,8 +259,18 @@ impl<S: AsyncRead + Unpin> AsyncRead for TurnStream<S> {
             this.release(buffer);
             return Poll::Ready(Ok(()));
         }
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+        if this.portion >= PORTION {
+            this.portion = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let (before, in_body) = (buffer.filled().len(), this.at != Position::Head);
+        let read = Pin::new(&mut this.stream).poll_read(context, buffer);
+        this.portion = match in_body && read.is_ready() {
+            true => this.portion + buffer.filled().len() - before,
+            false => 0,
+        };
+        ready!(read)?;
         let admitted = this.admit(&buffer.filled()[before..]);
         this.held.extend_from_slice(&buffer.filled()[before + admitted..]);
         buffer.set_filled(before + admitted);

@@ -58,6 +58,41 @@ fn pipelined_requests_come_one_at_a_time() {
 }
 
 #[test]
+fn a_large_body_is_handed_on_in_portions() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let length = 3 * PORTION;
+        let (mut client, server) = tokio::io::duplex(length + 100);
+        let mut stream = TurnStream::new(server);
+        client
+            .write_all(format!("PUT / HTTP/1.1\r\nContent-Length: {length}\r\n\r\n").as_bytes())
+            .await
+            .unwrap();
+        client.write_all(&vec![b'x'; length]).await.unwrap();
+        let mut space = vec![0; 8 * 1024];
+        let mut stretches = vec![0];
+        let mut left = length;
+        std::future::poll_fn(|context| {
+            while left > 0 {
+                let mut buffer = ReadBuf::new(&mut space);
+                let polled = Pin::new(&mut stream).poll_read(context, &mut buffer);
+                if polled.is_pending() {
+                    stretches.push(0);
+                    return Poll::Pending;
+                }
+                let body = buffer.filled().iter().filter(|byte| **byte == b'x').count();
+                left -= body;
+                *stretches.last_mut().unwrap() += body;
+            }
+            Poll::Ready(())
+        })
+        .await;
+        assert!(stretches.len() > 2, "{stretches:?}");
+        assert!(stretches.iter().all(|stretch| *stretch <= PORTION + 16 * 1024), "{stretches:?}");
+    });
+}
+
+#[test]
 fn the_end_of_the_connection_is_noticed_while_answering() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
