@@ -6,6 +6,7 @@
 mod accept;
 mod body;
 mod error;
+mod express;
 mod fields;
 mod get;
 mod health;
@@ -17,6 +18,7 @@ mod respond;
 mod turns;
 mod write;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -26,8 +28,8 @@ use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{
     AppService, HttpServiceFactory, Payload, RequestHead, ResourceDef, ServiceRequest, ServiceResponse,
 };
-use actix_web::http::Method;
 use actix_web::http::header::HeaderValue;
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::resource_path::Dotfiles;
@@ -36,6 +38,7 @@ use crate::validator_store::ValidatorStore;
 use crate::validator_store::watch::WatchStatus;
 use crate::write::{Deletes, Uploads, WriteOptions, Writer};
 use error::Problem;
+use express::Express;
 pub use fields::{Fields, renderer};
 pub use origin::Hosts;
 use turns::Turn;
@@ -197,8 +200,15 @@ impl SiteService {
         if let Some(turn) = request.conn_data::<Turn>() {
             turn.end();
         }
-        log_access(request.head(), &response);
+        log_response(request.head(), &response);
         Err(response)
+    }
+}
+
+impl SiteService {
+    /// Wraps a connection, on which this site answers what it can without actix.
+    pub fn connect<S>(&self, stream: S, peer: Option<SocketAddr>) -> TurnStream<S> {
+        TurnStream::new(stream).with_express(Express::new(Arc::clone(&self.0), peer))
     }
 }
 
@@ -240,33 +250,35 @@ impl Service<ServiceRequest> for SiteService {
         let site = Arc::clone(&self.0);
         Box::pin(async move {
             let (request, mut payload) = request.into_parts();
-            let response = site.answer(&request, &mut payload).await;
+            let mut response = site.answer(&request, &mut payload).await;
             write::read_over(payload);
+            log_response(request.head(), &response);
             if let Some(turn) = request.conn_data::<Turn>() {
                 turn.end();
+                response = response.map_body(|_, body| BoxBody::new(turn.watch(body)));
             }
-            log_access(request.head(), &response);
             Ok(ServiceResponse::new(request, response))
         })
     }
 }
 
 /// One line per request, at level info; control characters are written as escapes.
-fn log_access(request: &RequestHead, response: &HttpResponse<BoxBody>) {
+fn log_access(peer: Option<SocketAddr>, method: &str, target: &str, status: StatusCode, size: u64) {
     if log::log_enabled!(target: "ifmatch::access", log::Level::Info) {
-        let peer = request.peer_addr.map_or_else(|| "-".to_owned(), |peer| peer.ip().to_string());
+        let peer = peer.map_or_else(|| "-".to_owned(), |peer| peer.ip().to_string());
+        let (target, status) = (target.escape_debug(), status.as_u16());
+        log::info!(target: "ifmatch::access", "{peer} {method} {target} {status} {size}");
+    }
+}
+
+fn log_response(request: &RequestHead, response: &HttpResponse<BoxBody>) {
+    if log::log_enabled!(target: "ifmatch::access", log::Level::Info) {
         let target = request.uri.to_string();
         let size = match response.body().size() {
             BodySize::Sized(bytes) => bytes,
             BodySize::None | BodySize::Stream => 0,
         };
-        log::info!(
-            target: "ifmatch::access",
-            "{peer} {} {} {} {size}",
-            request.method,
-            target.escape_debug(),
-            response.status().as_u16(),
-        );
+        log_access(request.peer_addr, request.method.as_str(), &target, response.status(), size);
     }
 }
 

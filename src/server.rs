@@ -15,7 +15,7 @@ use actix_web::dev::AppConfig;
 use actix_web::rt::net::TcpStream;
 
 use crate::config::{Banner, Config, Watch};
-use crate::http::{self, Site, SiteService, Store, TurnStream};
+use crate::http::{self, Site, SiteService, Store};
 use crate::root::lease::LeaseProbe;
 use crate::root::{Recovered, Root, RootError, SwapGuard, SymlinkPolicy, shown};
 use crate::validator_store::ValidatorStore;
@@ -23,14 +23,8 @@ use crate::validator_store::record::has_tag;
 use crate::validator_store::watch::{self, WatchStatus};
 use crate::write::{Deletes, Durability, Uploads, WriteOptions};
 
-/// A request's head must be complete within this time.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// How long an answer that came before the end of the request's body is given to reach the client.
 const LINGER: Duration = Duration::from_secs(30);
-
-/// How long a connection may idle between requests.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// How long running answers are given after a signal to stop.
 const DRAIN_SECONDS: u64 = 30;
@@ -157,11 +151,11 @@ fn start(site: SiteService, listeners: Vec<TcpListener>) -> Result<Server, Serve
         let (site, stopping) = (site.clone(), stopping.clone());
         let factory = move || {
             let app = App::new().default_service(site.clone());
-            let waiting = site.clone();
-            let stopping = stopping.clone();
+            let (site, waiting, stopping) = (site.clone(), site.clone(), stopping.clone());
             let http = HttpService::build()
-                .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
-                .client_request_timeout(HEAD_TIMEOUT)
+                // The stream sees to both: actix does not know of what is answered there.
+                .keep_alive(KeepAlive::Os)
+                .client_request_timeout(Duration::ZERO)
                 .client_disconnect_timeout(LINGER)
                 .graceful_shutdown_signal(move || {
                     let stopping = stopping.clone();
@@ -170,14 +164,14 @@ fn start(site: SiteService, listeners: Vec<TcpListener>) -> Result<Server, Serve
                 .on_connect_ext(http::remember_turn::<TcpStream>)
                 .expect(fn_service(move |request| waiting.clone().expect(request)))
                 .finish(map_config(app.into_factory(), |_| AppConfig::default()));
-            fn_service(|stream: TcpStream| async {
+            let connect = move |stream: TcpStream| {
                 if let Err(error) = stream.set_nodelay(true) {
                     log::debug!("TCP_NODELAY could not be set: {error}");
                 }
                 let peer = stream.peer_addr().ok();
-                Ok((TurnStream::new(stream), Protocol::Http1, peer))
-            })
-            .and_then(http)
+                std::future::ready(Ok((site.connect(stream, peer), Protocol::Http1, peer)))
+            };
+            fn_service(connect).and_then(http)
         };
         builder = builder.listen("ifmatch", listener, factory).map_err(ServerError::Io)?;
     }

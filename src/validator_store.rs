@@ -95,7 +95,7 @@ struct Weight;
 
 impl<R> Weighter<ResourcePath<'static>, Arc<Entry<R>>> for Weight {
     fn weight(&self, _: &ResourcePath<'static>, entry: &Arc<Entry<R>>) -> u64 {
-        const OVERHEAD: u64 = 600;
+        const OVERHEAD: u64 = 1400;
         entry.body().map_or(0, |body| body.len() as u64 + OVERHEAD)
     }
 }

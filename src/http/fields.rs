@@ -2,6 +2,7 @@
 //! rendered once and kept beside its entry.
 
 use std::cell::RefCell;
+use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use actix_web::http::header::{
@@ -9,6 +10,7 @@ use actix_web::http::header::{
     IF_UNMODIFIED_SINCE, RANGE,
 };
 
+use super::express::Heads;
 use crate::resource_path::ResourcePath;
 use crate::semantics::entity_tag::EntityTagList;
 use crate::semantics::http_date::{self, HttpDate};
@@ -33,6 +35,8 @@ pub struct Fields {
     pub cache_control: HeaderValue,
     /// `Vary`.
     pub vary: Option<HeaderValue>,
+    /// Whole heads, for answers that are given at once.
+    pub(super) heads: OnceLock<Box<Heads>>,
 }
 
 /// A selected representation, as far as a response describes it.
@@ -45,6 +49,7 @@ pub(super) struct Representation<'a> {
 }
 
 /// Everything a request says about conditions, parts and digests.
+#[derive(Default)]
 pub(super) struct Conditions<'a> {
     pub(super) preconditions: Preconditions<'a>,
     pub(super) if_range: Option<IfRange<'a>>,
@@ -71,34 +76,59 @@ impl Fields {
             content_type,
             cache_control,
             vary: None,
+            heads: OnceLock::new(),
         }
     }
 }
 
+/// The header fields of a request, however they are kept.
+pub(super) trait RequestFields {
+    /// All lines of a field, as the bytes that came.
+    fn lines(&self, name: HeaderName) -> impl Iterator<Item = &[u8]>;
+}
+
+impl RequestFields for HeaderMap {
+    fn lines(&self, name: HeaderName) -> impl Iterator<Item = &[u8]> {
+        self.get_all(name).map(HeaderValue::as_bytes)
+    }
+}
+
+/// Where the fields of a response go.
+pub(super) trait ResponseFields {
+    /// Sets a field that is not there yet.
+    fn put(&mut self, name: HeaderName, value: &HeaderValue);
+}
+
+impl ResponseFields for HeaderMap {
+    fn put(&mut self, name: HeaderName, value: &HeaderValue) {
+        self.insert(name, value.clone());
+    }
+}
+
 /// The precondition fields of a request.
-pub(super) fn preconditions(headers: &HeaderMap) -> Preconditions<'_> {
+pub(super) fn preconditions(fields: &impl RequestFields) -> Preconditions<'_> {
     Preconditions {
-        if_match: EntityTagList::parse(lines(headers, IF_MATCH)),
-        if_none_match: EntityTagList::parse(lines(headers, IF_NONE_MATCH)),
-        if_modified_since: http_date::parse_field(lines(headers, IF_MODIFIED_SINCE)),
-        if_unmodified_since: http_date::parse_field(lines(headers, IF_UNMODIFIED_SINCE)),
+        if_match: EntityTagList::parse(fields.lines(IF_MATCH)),
+        if_none_match: EntityTagList::parse(fields.lines(IF_NONE_MATCH)),
+        if_modified_since: http_date::parse_field(fields.lines(IF_MODIFIED_SINCE)),
+        if_unmodified_since: http_date::parse_field(fields.lines(IF_UNMODIFIED_SINCE)),
     }
 }
 
 impl<'a> Conditions<'a> {
     /// Reads the conditional fields of a request.
-    pub(super) fn of(headers: &'a HeaderMap) -> Self {
-        let preconditions = preconditions(headers);
-        let mut ranges = lines(headers, RANGE);
+    pub(super) fn of(fields: &'a impl RequestFields) -> Self {
+        let preconditions = preconditions(fields);
+        let mut ranges = fields.lines(RANGE);
         let range = match (ranges.next(), ranges.next()) {
             (Some(line), None) => ByteRangeSet::parse(line),
             _ => None,
         };
         Self {
             preconditions,
-            if_range: IfRange::parse(lines(headers, IF_RANGE)),
+            if_range: IfRange::parse(fields.lines(IF_RANGE)),
             range,
-            wanted_digest: IntegrityAlgorithm::wanted(lines(headers, WANT_REPR_DIGEST)),
+            wanted_digest: IntegrityAlgorithm::wanted(fields.lines(WANT_REPR_DIGEST)),
         }
     }
 
@@ -109,11 +139,6 @@ impl<'a> Conditions<'a> {
         let unconditional = self.preconditions.is_empty() && self.if_range.is_none() && !partial;
         if unconditional && self.wanted_digest.is_none() { Patience::Brief } else { Patience::Full }
     }
-}
-
-/// All lines of a field, as the bytes that came.
-pub(super) fn lines(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
-    headers.get_all(name).map(HeaderValue::as_bytes)
 }
 
 /// The media type by the name's extension; text is UTF-8.
@@ -156,19 +181,23 @@ fn date_value(date: HttpDate) -> Option<HeaderValue> {
 }
 
 /// `ETag` and `Last-Modified`; the date is never later than `Date` (RFC 9110 8.8.2.1).
-pub(super) fn validators(headers: &mut HeaderMap, representation: &Representation<'_>, now: HttpDate) {
-    insert(headers, header::ETAG, representation.fields.entity_tag.as_ref());
+pub(super) fn validators(
+    fields: &mut impl ResponseFields,
+    representation: &Representation<'_>,
+    now: HttpDate,
+) {
+    insert(fields, header::ETAG, representation.fields.entity_tag.as_ref());
     match representation.validators.last_modified {
-        Some(date) if date > now => insert(headers, header::LAST_MODIFIED, date_field(now).as_ref()),
-        _ => insert(headers, header::LAST_MODIFIED, representation.fields.last_modified.as_ref()),
+        Some(date) if date > now => insert(fields, header::LAST_MODIFIED, date_field(now).as_ref()),
+        _ => insert(fields, header::LAST_MODIFIED, representation.fields.last_modified.as_ref()),
     }
-    insert(headers, header::DATE, date_field(now).as_ref());
+    insert(fields, header::DATE, date_field(now).as_ref());
 }
 
 /// Sets a field if it has a value.
-pub(super) fn insert(headers: &mut HeaderMap, name: HeaderName, value: Option<&HeaderValue>) {
+pub(super) fn insert(fields: &mut impl ResponseFields, name: HeaderName, value: Option<&HeaderValue>) {
     if let Some(value) = value {
-        headers.insert(name, value.clone());
+        fields.put(name, value);
     }
 }
 

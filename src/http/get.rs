@@ -39,7 +39,7 @@ enum Selected {
 
 /// What preconditions and ranges make of a representation. No status codes here.
 #[derive(Debug, PartialEq, Eq)]
-enum Outcome {
+pub(super) enum Outcome {
     NotModified,
     Failed(PreconditionField),
     Unsatisfiable,
@@ -227,7 +227,7 @@ fn repr_digest(digest: &IntegrityDigest) -> Option<HeaderValue> {
 }
 
 /// RFC 9110 13.2.2, steps 1 to 5, then the method. Ranges are for GET only (14.2).
-fn decide(
+pub(super) fn decide(
     method: &Method,
     conditions: &Conditions<'_>,
     current: &Validators,

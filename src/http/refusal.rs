@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 
 use super::error::Problem;
-use super::fields::lines;
+use super::fields::RequestFields as _;
 use super::origin::host;
 use crate::resource_path::PathError;
 use crate::root::WriteError;
@@ -129,7 +129,7 @@ pub(super) fn malformed(field: PreconditionField, head: &RequestHead, path: &str
         PreconditionField::IfNoneMatch => IF_NONE_MATCH,
         PreconditionField::IfMatch | PreconditionField::IfUnmodifiedSince => IF_MATCH,
     };
-    let given = lines(&head.headers, name).next().unwrap_or_default();
+    let given = head.headers.lines(name).next().unwrap_or_default();
     let bare = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b',' | b'\\');
     let tag = match std::str::from_utf8(given.trim_ascii()) {
         Ok(tag) if !tag.is_empty() && tag.bytes().all(|byte| bare(&byte)) => tag,

@@ -2,13 +2,13 @@
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::body::{self, FileBody};
 use super::error::Problem;
-use super::fields::{Fields, Representation, date_field, insert, now, set, validators};
+use super::fields::{Fields, Representation, ResponseFields, date_field, insert, now, set, validators};
 use crate::resource_path::ResourcePath;
 use crate::semantics::http_date::HttpDate;
 use crate::semantics::preferences::Return;
@@ -58,9 +58,13 @@ pub(super) fn part(
     };
     let mut response = HttpResponse::with_body(StatusCode::PARTIAL_CONTENT, body);
     describe(response.headers_mut(), representation, now);
-    let text = format!("bytes {}-{}/{}", range.first, range.last, representation.length);
-    set(response.headers_mut(), header::CONTENT_RANGE, &text);
+    set(response.headers_mut(), header::CONTENT_RANGE, &content_range(range, representation.length));
     response
+}
+
+/// The value of `Content-Range` for one range of so many bytes.
+pub(super) fn content_range(range: ByteRange, length: u64) -> String {
+    format!("bytes {}-{}/{length}", range.first, range.last)
 }
 
 /// 206 with several ranges (RFC 9110 14.6).
@@ -87,12 +91,7 @@ pub(super) fn parts(
 pub(super) fn not_modified(representation: &Representation<'_>, now: HttpDate) -> HttpResponse {
     let mut response =
         HttpResponse::with_body(StatusCode::NOT_MODIFIED, BoxBody::new(actix_web::body::None::new()));
-    let fields = representation.fields;
-    let headers = response.headers_mut();
-    insert(headers, header::ETAG, fields.entity_tag.as_ref());
-    insert(headers, header::CACHE_CONTROL, Some(&fields.cache_control));
-    insert(headers, header::VARY, fields.vary.as_ref());
-    insert(headers, header::DATE, date_field(now).as_ref());
+    revalidate(response.headers_mut(), representation, now);
     response
 }
 
@@ -191,17 +190,30 @@ pub(super) fn weak_tag() -> Option<HeaderValue> {
 }
 
 /// The fields of 200 and 206.
-fn describe(headers: &mut HeaderMap, representation: &Representation<'_>, now: HttpDate) {
+pub(super) fn describe(target: &mut impl ResponseFields, representation: &Representation<'_>, now: HttpDate) {
     let fields = representation.fields;
-    validators(headers, representation, now);
-    insert(headers, header::CONTENT_TYPE, Some(&fields.content_type));
-    insert(headers, header::CACHE_CONTROL, Some(&fields.cache_control));
-    insert(headers, header::VARY, fields.vary.as_ref());
-    insert(headers, REPR_DIGEST, representation.repr_digest.as_ref());
+    validators(target, representation, now);
+    insert(target, header::CONTENT_TYPE, Some(&fields.content_type));
+    insert(target, header::CACHE_CONTROL, Some(&fields.cache_control));
+    insert(target, header::VARY, fields.vary.as_ref());
+    insert(target, REPR_DIGEST, representation.repr_digest.as_ref());
     if representation.validators.entity_tag.is_some() {
-        insert(headers, header::ACCEPT_RANGES, Some(&HeaderValue::from_static("bytes")));
+        insert(target, header::ACCEPT_RANGES, Some(&HeaderValue::from_static("bytes")));
     }
-    insert(headers, NOSNIFF.0, Some(&NOSNIFF.1));
+    insert(target, NOSNIFF.0, Some(&NOSNIFF.1));
+}
+
+/// The fields of 304.
+pub(super) fn revalidate(
+    target: &mut impl ResponseFields,
+    representation: &Representation<'_>,
+    now: HttpDate,
+) {
+    let fields = representation.fields;
+    insert(target, header::ETAG, fields.entity_tag.as_ref());
+    insert(target, header::CACHE_CONTROL, Some(&fields.cache_control));
+    insert(target, header::VARY, fields.vary.as_ref());
+    insert(target, header::DATE, date_field(now).as_ref());
 }
 
 /// A body that has a length and is not sent: the answer to HEAD.

@@ -9,7 +9,7 @@ use crate::root::{Root, SymlinkPolicy};
 use crate::validator_store::StoreOptions;
 use crate::validator_store::digest::DigestAlgorithm;
 
-fn site(folder: &std::path::Path) -> Site {
+pub(super) fn site(folder: &std::path::Path) -> Site {
     let root = Root::open(folder, SymlinkPolicy::Within).unwrap();
     let store = StoreOptions { algorithm: DigestAlgorithm::Xxh3, memory: 1 << 20 };
     let no_cache = HeaderValue::from_static("no-cache");

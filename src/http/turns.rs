@@ -1,4 +1,5 @@
-//! A connection as this server wants it: one request at a time, and no client that stops reading for good.
+//! A connection as this server wants it: one request at a time, no client that stops reading or asking for good,
+//! and what can be answered at once is answered here ([`express`](super::express)).
 //!
 //! actix-http decodes pipelined requests ahead, and frames a response by what it decoded *last*: behind
 //! a GET, a pipelined HEAD takes away the GET's body, and the connection is out of step. So the
@@ -6,17 +7,23 @@
 //! interpreted: what is a request is decided by actix-http alone, and a misjudgement here only
 //! changes the pace.
 
+mod framing;
+
 use std::cell::{Cell, RefCell};
-use std::io;
+use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use actix_web::web::BytesMut;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::web::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
+
+use super::express::{Answer, Express};
+use framing::{Admitted, Framing};
 
 /// How long a client may take none of an answer before the connection is given up: it holds a chunk
 /// of memory all the while.
@@ -24,6 +31,12 @@ const STALL_LIMIT: Duration = Duration::from_secs(60);
 
 /// How long a client that has its answer already may send nothing of the rest of its body.
 const REST_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a head may take, from its first byte or, if it is the first one, from the beginning of the connection.
+const HEAD_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a connection may idle between requests.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// How much may be held back; more stays in the kernel's buffer.
 const HELD_LIMIT: usize = 64 * 1024;
@@ -41,6 +54,16 @@ pub(crate) struct Turn(Rc<TurnState>);
 struct TurnState {
     answering: Cell<bool>,
     waiting: RefCell<Option<Waker>>,
+    /// How many requests have been handed on whose responses actix has not taken the last byte of.
+    unfinished: Cell<usize>,
+    /// Something has been handed on since actix had nothing left to write.
+    unsent: Cell<bool>,
+}
+
+/// The body of a response, which tells when actix has taken the last of it.
+struct Watched {
+    body: BoxBody,
+    turn: Turn,
 }
 
 /// A connection that hands out one request at a time.
@@ -48,9 +71,7 @@ pub struct TurnStream<S> {
     stream: S,
     turn: Turn,
     held: BytesMut,
-    at: Position,
-    /// The head so far, without blank lines before it, for the rare one that comes in pieces.
-    head: BytesMut,
+    framing: Framing,
     /// Runs out when the client has taken nothing for [`STALL_LIMIT`].
     stalled: Option<Pin<Box<Sleep>>>,
     /// Runs out when the client has sent nothing of a body that nobody waits for, for [`REST_LIMIT`].
@@ -61,40 +82,26 @@ pub struct TurnStream<S> {
     has_body: bool,
     /// How much of a body has been handed on at a stretch.
     portion: usize,
-}
-
-/// Where in the client's bytes the next one stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Position {
-    Head,
-    /// In a body of which so many bytes are left.
-    Body(u64),
-    /// In a chunked body.
-    Chunked(Chunk),
-    /// In bytes whose end is not known here.
-    Unknown,
-}
-
-/// Where in a chunked body (RFC 9112 7.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Chunk {
-    /// In a size, with its value so far.
-    Size(u64),
-    /// Behind a size, before the end of its line.
-    Extension(u64),
-    /// In data, of which so many bytes and the end of its line are left.
-    Data(u64),
-    /// In the trailer section; whether the line is empty so far.
-    Trailer(Line),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Line {
-    Empty,
-    Begun,
+    /// Who answers what can be answered at once.
+    express: Option<Express>,
+    /// What of such an answer is not written yet.
+    answer: Option<Answer>,
+    /// Since when nothing has come of a head that is awaited, and what ends the waiting.
+    waiting: Option<Instant>,
+    patience: Option<Pin<Box<Sleep>>>,
+    /// A request has come.
+    begun: bool,
 }
 
 impl Turn {
+    /// Wraps the body of the response to the current request.
+    pub(super) fn watch(
+        &self,
+        body: BoxBody,
+    ) -> impl MessageBody<Error = Box<dyn std::error::Error>> + 'static {
+        Watched { body, turn: self.clone() }
+    }
+
     /// The response to the current request has been made: the next request may come.
     pub(super) fn end(&self) {
         self.0.answering.set(false);
@@ -104,23 +111,52 @@ impl Turn {
     }
 }
 
+impl MessageBody for Watched {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(context)
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let unfinished = &self.turn.0.unfinished;
+        unfinished.set(unfinished.get().saturating_sub(1));
+    }
+}
+
 impl<S> TurnStream<S> {
     /// Wraps a connection.
     pub fn new(stream: S) -> Self {
-        let (held, head) = (BytesMut::new(), BytesMut::new());
-        let turn = Turn::default();
         Self {
             stream,
-            turn,
-            held,
-            at: Position::Head,
-            head,
+            turn: Turn::default(),
+            held: BytesMut::new(),
+            framing: Framing::new(),
             stalled: None,
             idle: None,
             over: false,
             has_body: false,
             portion: 0,
+            express: None,
+            answer: None,
+            waiting: None,
+            patience: None,
+            begun: false,
         }
+    }
+
+    /// The same, with somebody who answers what can be answered at once.
+    pub(super) fn with_express(self, express: Express) -> Self {
+        Self { express: Some(express), ..self }
     }
 
     /// The connection's turn, for the service that answers.
@@ -130,57 +166,60 @@ impl<S> TurnStream<S> {
 
     /// How many of `bytes`, the client's next, may be handed on now.
     fn admit(&mut self, bytes: &[u8]) -> usize {
-        match &mut self.at {
-            Position::Unknown => bytes.len(),
-            Position::Chunked(chunk) => match end_of_chunks(chunk, bytes) {
-                Some(end) => {
-                    self.at = Position::Head;
-                    end
-                }
-                None => bytes.len(),
-            },
-            Position::Body(left) => {
-                let admitted = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
-                *left -= admitted as u64;
-                if *left == 0 {
-                    self.at = Position::Head;
-                }
-                admitted
-            }
-            Position::Head => self.admit_head(bytes),
+        let between = !self.framing.is_amid_head();
+        let Admitted { count, ends_head } = self.framing.admit(bytes);
+        if ends_head {
+            self.begin();
+        } else if between && self.begun && self.framing.is_amid_head() {
+            self.waiting = Some(Instant::now());
+        }
+        count
+    }
+
+    fn begin(&mut self) {
+        self.has_body = !self.framing.is_in_head();
+        (self.waiting, self.begun) = (None, true);
+        let state = &self.turn.0;
+        state.answering.set(true);
+        state.unfinished.set(state.unfinished.get() + 1);
+        state.unsent.set(true);
+    }
+
+    /// Whether the next byte of the client begins a head, and nothing that actix has to write is in the way.
+    fn is_at_a_beginning(&self) -> bool {
+        self.framing.is_in_head()
+            && !self.framing.is_amid_head()
+            && self.held.is_empty()
+            && !self.turn.0.unsent.get()
+    }
+
+    /// The answer to the request that came in `bytes`, if it can be given at once.
+    fn answer_at_once(&self, bytes: &[u8]) -> Option<Answer> {
+        self.express.as_ref().filter(|_| self.is_at_a_beginning())?.answer(bytes)
+    }
+
+    /// Ends the connection towards actix, as if the client had gone. Who began a head is told why.
+    fn give_up(&mut self) {
+        self.over = true;
+        if self.framing.is_amid_head() && !self.turn.0.unsent.get() {
+            self.answer = Answer::head_timeout();
         }
     }
 
-    fn admit_head(&mut self, bytes: &[u8]) -> usize {
-        let blank = if self.head.is_empty() {
-            bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
-        } else {
-            0
-        };
-        if self.head.is_empty() {
-            // The usual case: a head in one piece.
-            if let Some(end) = end_of_head(&bytes[blank..], 0) {
-                self.begin(body_after(&bytes[blank..blank + end]));
-                return blank + end;
+    /// Nothing comes where a head should; ready when that has taken too long.
+    fn poll_patience(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let since = *self.waiting.get_or_insert_with(Instant::now);
+        let between = self.begun && !self.framing.is_amid_head();
+        let due = since + if between { KEEP_ALIVE } else { HEAD_LIMIT };
+        let patience = self.patience.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+        // It may have been set for a head before: that is corrected here, and not with every head.
+        while patience.deadline() > due || patience.as_mut().poll(context).is_ready() {
+            if patience.deadline() == due {
+                return Poll::Ready(());
             }
+            patience.as_mut().reset(due);
         }
-        let known = self.head.len();
-        self.head.extend_from_slice(&bytes[blank..]);
-        match end_of_head(&self.head, known.saturating_sub(2)) {
-            Some(end) => {
-                let body = body_after(&self.head[..end]);
-                self.head.clear();
-                self.begin(body);
-                blank + end - known
-            }
-            None => bytes.len(),
-        }
-    }
-
-    fn begin(&mut self, body: Position) {
-        self.has_body = body != Position::Head;
-        self.at = body;
-        self.turn.0.answering.set(true);
+        Poll::Pending
     }
 }
 
@@ -201,7 +240,7 @@ impl<S: AsyncRead + Unpin> TurnStream<S> {
             self.release(buffer);
         }
         self.idle = None;
-        self.over = self.at == Position::Head;
+        self.over = self.framing.is_in_head();
         Poll::Ready(Ok(()))
     }
 
@@ -238,136 +277,117 @@ impl<S: AsyncRead + Unpin> TurnStream<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for TurnStream<S> {
+impl<S: AsyncWrite + Unpin> TurnStream<S> {
+    /// Writes what is left of an answer that was given at once.
+    fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(answer) = &self.answer {
+            let stream = Pin::new(&mut self.stream);
+            let written = match answer.unwritten() {
+                (head, []) => stream.poll_write(context, head),
+                ([], body) => stream.poll_write(context, body),
+                (head, body) => {
+                    stream.poll_write_vectored(context, &[IoSlice::new(head), IoSlice::new(body)])
+                }
+            };
+            let written = ready!(self.poll_stall(context, written))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.answer = self.answer.take().and_then(|answer| answer.advance(written));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// The same outcome, or an error if nothing could be written for [`STALL_LIMIT`].
+    fn poll_stall(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(STALL_LIMIT)));
+        ready!(stalled.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TurnStream<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.over {
+        loop {
+            ready!(this.poll_answer(context))?;
+            if this.over {
+                return Poll::Ready(Ok(()));
+            }
+            let answering = this.turn.0.answering.get();
+            if this.framing.is_in_head() && answering {
+                return this.poll_hold(context);
+            }
+            if this.framing.is_in_body() && !answering {
+                return this.poll_rest(context, buffer);
+            }
+            if !this.held.is_empty() {
+                this.release(buffer);
+                return Poll::Ready(Ok(()));
+            }
+            if this.portion >= PORTION {
+                this.portion = 0;
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let (before, in_body) = (buffer.filled().len(), !this.framing.is_in_head());
+            let read = Pin::new(&mut this.stream).poll_read(context, buffer);
+            this.portion = match in_body && read.is_ready() {
+                true => this.portion + buffer.filled().len() - before,
+                false => 0,
+            };
+            if read.is_pending() && !in_body {
+                ready!(this.poll_patience(context));
+                this.give_up();
+                continue;
+            }
+            ready!(read)?;
+            if let Some(answer) = this.answer_at_once(&buffer.filled()[before..]) {
+                buffer.set_filled(before);
+                (this.answer, this.waiting, this.begun) = (Some(answer), None, true);
+                continue;
+            }
+            let admitted = this.admit(&buffer.filled()[before..]);
+            this.held.extend_from_slice(&buffer.filled()[before + admitted..]);
+            buffer.set_filled(before + admitted);
             return Poll::Ready(Ok(()));
         }
-        let answering = this.turn.0.answering.get();
-        if this.at == Position::Head && answering {
-            return this.poll_hold(context);
-        }
-        if matches!(this.at, Position::Body(_) | Position::Chunked(_)) && !answering {
-            return this.poll_rest(context, buffer);
-        }
-        if !this.held.is_empty() {
-            this.release(buffer);
-            return Poll::Ready(Ok(()));
-        }
-        if this.portion >= PORTION {
-            this.portion = 0;
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let (before, in_body) = (buffer.filled().len(), this.at != Position::Head);
-        let read = Pin::new(&mut this.stream).poll_read(context, buffer);
-        this.portion = match in_body && read.is_ready() {
-            true => this.portion + buffer.filled().len() - before,
-            false => 0,
-        };
-        ready!(read)?;
-        let admitted = this.admit(&buffer.filled()[before..]);
-        this.held.extend_from_slice(&buffer.filled()[before + admitted..]);
-        buffer.set_filled(before + admitted);
-        Poll::Ready(Ok(()))
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for TurnStream<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        ready!(this.poll_answer(context))?;
         let written = Pin::new(&mut this.stream).poll_write(context, bytes);
-        if written.is_ready() {
-            this.stalled = None;
-            return written;
-        }
-        let stalled = this.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(STALL_LIMIT)));
-        ready!(stalled.as_mut().poll(context));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        this.poll_stall(context, written)
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+    /// actix flushes whenever it has nothing left to write.
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let state = &this.turn.0;
+        state.unsent.set(state.unsent.get() && state.unfinished.get() > 0);
+        Pin::new(&mut this.stream).poll_flush(context)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(this.poll_answer(context))?;
+        Pin::new(&mut this.stream).poll_shutdown(context)
     }
-}
-
-/// Where a head ends that begins at 0, looking from `from` on: behind its empty line.
-fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
-    let mut from = from;
-    while let Some(found) = memchr::memchr(b'\n', &bytes[from..]) {
-        let next = from + found + 1;
-        match &bytes[next..] {
-            [b'\n', ..] => return Some(next + 1),
-            [b'\r', b'\n', ..] => return Some(next + 2),
-            _ => from = next,
-        }
-    }
-    None
-}
-
-/// What follows a head, as far as the pace is concerned.
-fn body_after(head: &[u8]) -> Position {
-    if head.starts_with(b"CONNECT ") {
-        return Position::Unknown;
-    }
-    let mut position = Position::Head;
-    for line in head.split(|byte| *byte == b'\n') {
-        let Some(colon) = memchr::memchr(b':', line) else { continue };
-        let (name, value) = (line[..colon].trim_ascii(), line[colon + 1..].trim_ascii());
-        if name.eq_ignore_ascii_case(b"transfer-encoding") && value.eq_ignore_ascii_case(b"chunked") {
-            return Position::Chunked(Chunk::Size(0));
-        }
-        if name.eq_ignore_ascii_case(b"upgrade") && value.eq_ignore_ascii_case(b"websocket") {
-            return Position::Unknown;
-        }
-        if name.eq_ignore_ascii_case(b"content-length") {
-            let length = std::str::from_utf8(value).ok().and_then(|length| length.parse().ok());
-            position = length.map_or(Position::Unknown, |length| match length {
-                0 => Position::Head,
-                length => Position::Body(length),
-            });
-        }
-    }
-    position
-}
-
-/// Where a chunked body ends within `bytes`; `chunk` keeps the place between calls.
-fn end_of_chunks(chunk: &mut Chunk, bytes: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        at += 1;
-        *chunk = match (*chunk, byte) {
-            (Chunk::Data(left), _) => {
-                let skipped = (bytes.len() - at).min(usize::try_from(left - 1).unwrap_or(usize::MAX));
-                at += skipped;
-                match left - 1 - skipped as u64 {
-                    0 => Chunk::Size(0),
-                    left => Chunk::Data(left),
-                }
-            }
-            (Chunk::Size(0) | Chunk::Extension(0), b'\n') => Chunk::Trailer(Line::Empty),
-            (Chunk::Size(size) | Chunk::Extension(size), b'\n') => Chunk::Data(size.saturating_add(2)),
-            (Chunk::Size(size), byte) => match char::from(byte).to_digit(16) {
-                Some(digit) => Chunk::Size(size.saturating_mul(16).saturating_add(digit.into())),
-                None => Chunk::Extension(size),
-            },
-            (Chunk::Trailer(Line::Empty), b'\n') => return Some(at),
-            (Chunk::Trailer(_), b'\n') => Chunk::Trailer(Line::Empty),
-            (Chunk::Trailer(line), b'\r') => Chunk::Trailer(line),
-            (Chunk::Trailer(_), _) => Chunk::Trailer(Line::Begun),
-            (extension, _) => extension,
-        };
-    }
-    None
 }
 
 #[cfg(test)]

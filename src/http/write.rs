@@ -15,7 +15,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use futures_core::Stream;
 
 use super::error::Problem;
-use super::fields::{self, Fields, Representation, lines, preconditions};
+use super::fields::{self, Fields, Representation, RequestFields as _, preconditions};
 use super::get::{content_of, entry_at};
 use super::{Site, origin, refusal, respond};
 use crate::resource_path::{Form, ResourcePath, Target};
@@ -176,7 +176,7 @@ fn check_representation(head: &RequestHead) -> Result<(), Problem> {
     }
     let identity =
         |line: &[u8]| line.trim_ascii().is_empty() || line.trim_ascii().eq_ignore_ascii_case(b"identity");
-    if !lines(&head.headers, header::CONTENT_ENCODING).all(identity) {
+    if !head.headers.lines(header::CONTENT_ENCODING).all(identity) {
         return Err(Problem::document(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "Content-Encoding on PUT: bodies are stored as they come, so a coded one would be served under a false label. \
@@ -301,7 +301,7 @@ async fn respond_refusal(
     let Some(field) = field else {
         return refusal::problem(&refused).with_validators_of(&current).respond_as_document();
     };
-    let wanted = Return::of(lines(&head.headers, PREFER)) == Some(Return::Representation);
+    let wanted = Return::of(head.headers.lines(PREFER)) == Some(Return::Representation);
     if wanted && let Ok(Some(content)) = content_of(site, &entry) {
         return respond::failed_with_representation(&current, content, fields::now());
     }

@@ -11,6 +11,7 @@ mod attacks;
 mod bodies;
 mod conditional;
 mod confinement;
+mod express;
 mod freshness;
 mod fuzz;
 mod harness;

@@ -180,3 +180,59 @@ proptest! {
         prop_assert_eq!(handed_out, sent);
     }
 }
+
+/// How long a connection lives on which `sent` arrives, a byte every two seconds, and what the client is told. A
+/// complete request is answered at once.
+async fn life_of(sent: &str) -> (String, Duration) {
+    let (mut client, server) = tokio::io::duplex(1 << 10);
+    let mut stream = TurnStream::new(server);
+    let turn = stream.turn();
+    let began = Instant::now();
+    let mut buffer = [0; 1024];
+    let mut bytes = sent.as_bytes().iter();
+    loop {
+        tokio::select! {
+            biased;
+            read = stream.read(&mut buffer) => {
+                if read.unwrap() == 0 {
+                    break;
+                }
+                if !stream.framing.is_amid_head() {
+                    drop(turn.watch(BoxBody::new(())));
+                    turn.end();
+                    stream.flush().await.unwrap();
+                }
+            }
+            () = tokio::time::sleep(Duration::from_secs(2)), if !bytes.as_slice().is_empty() => {
+                client.write_all(std::slice::from_ref(bytes.next().unwrap())).await.unwrap();
+            }
+        }
+    }
+    let lived = began.elapsed();
+    drop(stream);
+    let mut told = String::new();
+    client.read_to_string(&mut told).await.unwrap();
+    (told.lines().next().unwrap_or_default().to_owned(), lived)
+}
+
+#[test]
+fn who_asks_nothing_or_too_slowly_is_given_up() {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let timeout = "HTTP/1.1 408 Request Timeout".to_owned();
+        assert_eq!(life_of("").await, (String::new(), HEAD_LIMIT));
+        // The first head counts from the beginning.
+        assert_eq!(life_of("GET / HTTP/1.1\r\n").await, (timeout.clone(), HEAD_LIMIT));
+        let short = "GET /\n\n";
+        let sent = Duration::from_secs(2) * u32::try_from(short.len()).unwrap();
+        assert_eq!(life_of(short).await.0, timeout, "a head of {sent:?}");
+        let quick = "G\n\n";
+        let sent = Duration::from_secs(2) * u32::try_from(quick.len()).unwrap();
+        assert_eq!(life_of(quick).await, (String::new(), sent + KEEP_ALIVE));
+        // A later one counts from its first byte.
+        let next = sent + Duration::from_secs(2);
+        assert_eq!(life_of(&format!("{quick}GET / HTTP/1.1")).await, (timeout, next + HEAD_LIMIT));
+        assert_eq!(life_of(&format!("{quick}{quick}")).await, (String::new(), 2 * sent + KEEP_ALIVE));
+    });
+}

@@ -181,14 +181,15 @@ impl Server {
     #[track_caller]
     pub(crate) fn ask(&self, request: &Request) -> Response {
         let mut client = self.connect();
-        let last = if request.has("Connection") {
-            request.clone()
-        } else {
-            request.clone().field("Connection", "close")
+        let reads = matches!(request.method.as_str(), "GET" | "HEAD");
+        // What a browser sends does not say that it is the last; it may be answered by a shorter way.
+        let last = match reads || request.has("Connection") {
+            true => request.clone(),
+            false => request.clone().field("Connection", "close"),
         };
         client.send(last.bytes());
         let response = client.read(&last);
-        if last.has("Content-Length") || last.has("Transfer-Encoding") {
+        if reads || last.has("Content-Length") || last.has("Transfer-Encoding") {
             // A body that is refused is read over for a while; there is nothing more to wait for.
             client.finish_sending();
         }

@@ -1,0 +1,304 @@
+//! The express lane: a request for what is in memory is answered on the connection itself, before actix makes
+//! a request of it. That spares most of what an answer costs in this process.
+//!
+//! Nothing is decided here. A request that needs anything but the store and [`decide`] (or whose head is not
+//! understood at a glance) is left to [`get`](super::get), which gives the same answer: the fields
+//! come from the same functions, and tests compare the two byte by byte.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use bytes::{Buf as _, Bytes};
+
+use super::fields::{self, Conditions, Representation, RequestFields, ResponseFields};
+use super::get::{Outcome, decide};
+use super::{Site, body, log_access, respond};
+use crate::resource_path::{Dotfiles, Form, ResourcePath, Target};
+use crate::semantics::http_date::HttpDate;
+use crate::semantics::range::ByteRange;
+use crate::validator_store::Entry;
+
+/// A head with more fields is left to actix.
+const MAX_FIELDS: usize = 32;
+
+/// As is one with more lines of conditions.
+const MAX_CONDITIONS: usize = 4;
+
+/// Bodies up to this size are sent with the head in one piece: copying them is cheaper than a second vector.
+const INLINE: usize = 8 * 1024;
+
+/// Room for the date and the end of a head.
+const DATE_ROOM: usize = 40;
+
+/// Answers on behalf of a site on one connection.
+#[derive(Clone)]
+pub(super) struct Express {
+    site: Arc<Site>,
+    peer: Option<SocketAddr>,
+}
+
+/// A response that is being written: the head with a small body, and a large one.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    head: Vec<u8>,
+    body: Bytes,
+    /// How much of the head is written.
+    written: usize,
+}
+
+/// A head that can be answered at once, as far as its fields say.
+struct Question<'a> {
+    method: Method,
+    target: &'a str,
+    conditions: ConditionFields<'a>,
+}
+
+/// The fields that are conditions.
+struct ConditionFields<'a> {
+    fields: [httparse::Header<'a>; MAX_CONDITIONS],
+    count: usize,
+}
+
+/// What a field has to do with an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Concern {
+    None,
+    Host,
+    /// It may say that the connection is to end, or to become something else.
+    Connection,
+    /// The same answer as ever, or none, or a part of it.
+    Condition,
+    /// More than can be told here: a body, an upgrade, a digest to be computed.
+    Other,
+}
+
+impl Answer {
+    fn new(head: &[u8], date: &HeaderValue, body: Bytes) -> Self {
+        let inline = if body.len() <= INLINE { body.len() } else { 0 };
+        let mut bytes = Vec::with_capacity(head.len() + DATE_ROOM + inline);
+        bytes.extend_from_slice(head);
+        bytes.extend_from_slice(b"date: ");
+        bytes.extend_from_slice(date.as_bytes());
+        bytes.extend_from_slice(b"\r\n\r\n");
+        match inline {
+            0 => Self { head: bytes, body, written: 0 },
+            _ => {
+                bytes.extend_from_slice(&body);
+                Self { head: bytes, body: Bytes::new(), written: 0 }
+            }
+        }
+    }
+
+    /// To a head that does not come to its end; `None` without a date.
+    pub(super) fn head_timeout() -> Option<Self> {
+        let body = "{\"type\":\"about:blank\",\"title\":\"Request Timeout\",\"status\":408,\
+                    \"detail\":\"The head of the request did not come to its end in time.\"}";
+        let head = head(StatusCode::REQUEST_TIMEOUT, Some(body.len() as u64), |head| {
+            head.extend_from_slice(b"content-type: application/problem+json\r\nconnection: close\r\n");
+        });
+        Some(Self::new(&head, &fields::date_field(fields::now())?, Bytes::from_static(body.as_bytes())))
+    }
+
+    /// What is to be written yet, in two pieces, of which either may be empty.
+    pub(super) fn unwritten(&self) -> (&[u8], &[u8]) {
+        (&self.head[self.written..], &self.body)
+    }
+
+    /// The rest once `written` more bytes are; `None` if nothing is left.
+    pub(super) fn advance(mut self, written: usize) -> Option<Self> {
+        let of_head = written.min(self.head.len() - self.written);
+        self.written += of_head;
+        self.body.advance(written - of_head);
+        (self.written < self.head.len() || !self.body.is_empty()).then_some(self)
+    }
+}
+
+impl Express {
+    pub(super) fn new(site: Arc<Site>, peer: Option<SocketAddr>) -> Self {
+        Self { site, peer }
+    }
+
+    /// The answer to the request whose head is all of `bytes`, if it can be given at once.
+    pub(super) fn answer(&self, bytes: &[u8]) -> Option<Answer> {
+        if !(bytes.starts_with(b"GET ") || bytes.starts_with(b"HEAD ")) {
+            return None;
+        }
+        let mut space = [const { std::mem::MaybeUninit::uninit() }; MAX_FIELDS];
+        let mut request = httparse::Request::new(&mut []);
+        match request.parse_with_uninit_headers(bytes, &mut space) {
+            Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
+            _ => return None,
+        }
+        let question = Question::of(&request)?;
+        let path = without_query(question.target).strip_prefix(self.site.mount.as_str())?;
+        let Target { path, form } = ResourcePath::parse(path, self.site.options.dotfiles).ok()?;
+        let entry = match form {
+            Form::Plain => self.site.store.hit(path.as_str())?,
+            Form::Slash => {
+                let index = path.child(&self.site.options.index, Dotfiles::Served)?;
+                self.site.store.hit(index.as_str())?
+            }
+        };
+        self.respond(&question, &entry)
+    }
+
+    fn respond(&self, question: &Question<'_>, entry: &Entry<fields::Fields>) -> Option<Answer> {
+        let content = entry.body()?;
+        let (now, length) = (fields::now(), entry.stamp().size);
+        let conditions = match question.conditions.count {
+            0 => Conditions::default(),
+            _ => Conditions::of(&question.conditions),
+        };
+        if entry.validators().last_modified.is_some_and(|date| date > now) {
+            return None;
+        }
+        let representation = Representation {
+            validators: entry.validators(),
+            fields: entry.rendered(),
+            length,
+            repr_digest: None,
+        };
+        let outcome = decide(&question.method, &conditions, entry.validators(), length, now);
+        let heads = entry.rendered().heads.get_or_init(|| Box::new(Heads::of(&representation, now)));
+        let part: Vec<u8>;
+        let (status, head, sent) = match outcome {
+            Outcome::NotModified => (StatusCode::NOT_MODIFIED, &heads.not_modified, Bytes::new()),
+            Outcome::Whole => (StatusCode::OK, &heads.whole, content.clone()),
+            Outcome::Part(range) => {
+                part = part_head(&representation, range, now);
+                (StatusCode::PARTIAL_CONTENT, &part, body::slice(content, range))
+            }
+            Outcome::Failed(_) | Outcome::Unsatisfiable | Outcome::Parts(_) => return None,
+        };
+        log_access(self.peer, question.method.as_str(), question.target, status, sent.len() as u64);
+        let sent = if question.method == Method::HEAD { Bytes::new() } else { sent };
+        Some(Answer::new(head, &fields::date_field(now)?, sent))
+    }
+}
+
+/// The heads of the answers from one entry, without their dates. Made when they are first wanted, and kept with the
+/// fields of the entry.
+#[derive(Clone, Debug)]
+pub(super) struct Heads {
+    whole: Vec<u8>,
+    not_modified: Vec<u8>,
+}
+
+impl Heads {
+    /// A `Last-Modified` that is not in the future belongs into them: it is checked by who uses them.
+    fn of(representation: &Representation<'_>, now: HttpDate) -> Self {
+        let whole = head(StatusCode::OK, Some(representation.length), |head| {
+            respond::describe(head, representation, now);
+        });
+        let not_modified = head(StatusCode::NOT_MODIFIED, None, |head| {
+            respond::revalidate(head, representation, now);
+        });
+        Self { whole, not_modified }
+    }
+}
+
+fn part_head(representation: &Representation<'_>, range: ByteRange, now: HttpDate) -> Vec<u8> {
+    head(StatusCode::PARTIAL_CONTENT, Some(range.last - range.first + 1), |head| {
+        respond::describe(head, representation, now);
+        line(head, header::CONTENT_RANGE, respond::content_range(range, representation.length).as_bytes());
+    })
+}
+
+/// A head without its date and its end.
+fn head(status: StatusCode, length: Option<u64>, describe: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let reason = status.canonical_reason().unwrap_or_default();
+    let mut head = format!("HTTP/1.1 {} {reason}\r\n", status.as_u16()).into_bytes();
+    if let Some(length) = length {
+        line(&mut head, header::CONTENT_LENGTH, length.to_string().as_bytes());
+    }
+    describe(&mut head);
+    head
+}
+
+impl<'a> Question<'a> {
+    fn of(request: &'a httparse::Request<'_, 'a>) -> Option<Self> {
+        let method = match request.method? {
+            "GET" => Method::GET,
+            "HEAD" => Method::HEAD,
+            _ => return None,
+        };
+        let target = request.path.filter(|target| target.bytes().all(is_plain))?;
+        if request.version != Some(1) {
+            return None;
+        }
+        let mut hosts = 0;
+        let mut conditions = ConditionFields { fields: [httparse::EMPTY_HEADER; MAX_CONDITIONS], count: 0 };
+        for field in request.headers.iter() {
+            match Concern::of(field.name) {
+                Concern::None => {}
+                Concern::Host => hosts += 1,
+                Concern::Connection if field.value.eq_ignore_ascii_case(b"keep-alive") => {}
+                Concern::Condition => {
+                    *conditions.fields.get_mut(conditions.count)? = *field;
+                    conditions.count += 1;
+                }
+                Concern::Connection | Concern::Other => return None,
+            }
+        }
+        (hosts == 1).then_some(Self { method, target, conditions })
+    }
+}
+
+impl Concern {
+    fn of(name: &str) -> Self {
+        let is = |other: &str| name.eq_ignore_ascii_case(other);
+        match name.len() {
+            4 if is("host") => Self::Host,
+            5 if is("range") => Self::Condition,
+            6 if is("expect") => Self::Other,
+            7 if is("upgrade") => Self::Other,
+            8 if is("if-match") || is("if-range") => Self::Condition,
+            10 if is("connection") => Self::Connection,
+            13 if is("if-none-match") => Self::Condition,
+            14 if is("content-length") => Self::Other,
+            16 if is("want-repr-digest") => Self::Other,
+            17 if is("if-modified-since") => Self::Condition,
+            17 if is("transfer-encoding") => Self::Other,
+            19 if is("if-unmodified-since") => Self::Condition,
+            _ => Self::None,
+        }
+    }
+}
+
+/// What stands for itself in any path or query; all else is left to the parser of URIs.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'.' | b'_' | b'~' | b'?' | b'=' | b'&')
+}
+
+fn without_query(target: &str) -> &str {
+    target.split_once('?').map_or(target, |(path, _)| path)
+}
+
+impl RequestFields for ConditionFields<'_> {
+    fn lines(&self, name: HeaderName) -> impl Iterator<Item = &[u8]> {
+        let of_that_name =
+            move |field: &&httparse::Header<'_>| field.name.eq_ignore_ascii_case(name.as_str());
+        self.fields[..self.count].iter().filter(of_that_name).map(|field| field.value)
+    }
+}
+
+impl ResponseFields for Vec<u8> {
+    fn put(&mut self, name: HeaderName, value: &HeaderValue) {
+        // The date is that of the moment the answer is sent.
+        if name != header::DATE {
+            line(self, name, value.as_bytes());
+        }
+    }
+}
+
+fn line(head: &mut Vec<u8>, name: HeaderName, value: &[u8]) {
+    head.extend_from_slice(name.as_str().as_bytes());
+    head.extend_from_slice(b": ");
+    head.extend_from_slice(value);
+    head.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests;

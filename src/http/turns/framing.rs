@@ -1,0 +1,191 @@
+//! Where requests begin and end in the bytes of a client, as far as the pace is concerned: what is a request is
+//! decided by actix-http alone.
+
+use actix_web::web::BytesMut;
+
+/// The client's bytes so far.
+pub(super) struct Framing {
+    at: Position,
+    /// The head so far, without blank lines before it, for the rare one that comes in pieces.
+    head: BytesMut,
+}
+
+/// What of some bytes may be handed on.
+pub(super) struct Admitted {
+    /// So many of them.
+    pub(super) count: usize,
+    /// With these a head ends.
+    pub(super) ends_head: bool,
+}
+
+/// Where in the client's bytes the next one stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Position {
+    Head,
+    /// In a body of which so many bytes are left.
+    Body(u64),
+    /// In a chunked body.
+    Chunked(Chunk),
+    /// In bytes whose end is not known here.
+    Unknown,
+}
+
+/// Where in a chunked body (RFC 9112 7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Chunk {
+    /// In a size, with its value so far.
+    Size(u64),
+    /// Behind a size, before the end of its line.
+    Extension(u64),
+    /// In data, of which so many bytes and the end of its line are left.
+    Data(u64),
+    /// In the trailer section; whether the line is empty so far.
+    Trailer(Line),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    Empty,
+    Begun,
+}
+
+impl Framing {
+    /// At the beginning of a connection.
+    pub(super) fn new() -> Self {
+        Self { at: Position::Head, head: BytesMut::new() }
+    }
+
+    /// Whether the next byte belongs to a head, be it its first or not.
+    pub(super) fn is_in_head(&self) -> bool {
+        self.at == Position::Head
+    }
+
+    /// Whether the next byte belongs to a body whose end will be known.
+    pub(super) fn is_in_body(&self) -> bool {
+        matches!(self.at, Position::Body(_) | Position::Chunked(_))
+    }
+
+    /// Whether a part of a head has come.
+    pub(super) fn is_amid_head(&self) -> bool {
+        !self.head.is_empty()
+    }
+
+    /// How many of `bytes`, the client's next, belong to the current request.
+    pub(super) fn admit(&mut self, bytes: &[u8]) -> Admitted {
+        let count = match &mut self.at {
+            Position::Unknown => bytes.len(),
+            Position::Chunked(chunk) => match end_of_chunks(chunk, bytes) {
+                Some(end) => {
+                    self.at = Position::Head;
+                    end
+                }
+                None => bytes.len(),
+            },
+            Position::Body(left) => {
+                let admitted = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                *left -= admitted as u64;
+                if *left == 0 {
+                    self.at = Position::Head;
+                }
+                admitted
+            }
+            Position::Head => return self.admit_head(bytes),
+        };
+        Admitted { count, ends_head: false }
+    }
+
+    fn admit_head(&mut self, bytes: &[u8]) -> Admitted {
+        let blank = if self.head.is_empty() {
+            bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
+        } else {
+            0
+        };
+        if self.head.is_empty() {
+            // The usual case: a head in one piece.
+            if let Some(end) = end_of_head(&bytes[blank..], 0) {
+                self.at = body_after(&bytes[blank..blank + end]);
+                return Admitted { count: blank + end, ends_head: true };
+            }
+        }
+        let known = self.head.len();
+        self.head.extend_from_slice(&bytes[blank..]);
+        match end_of_head(&self.head, known.saturating_sub(2)) {
+            Some(end) => {
+                self.at = body_after(&self.head[..end]);
+                self.head.clear();
+                Admitted { count: blank + end - known, ends_head: true }
+            }
+            None => Admitted { count: bytes.len(), ends_head: false },
+        }
+    }
+}
+
+/// Where a head ends that begins at 0, looking from `from` on: behind its empty line.
+fn end_of_head(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut from = from;
+    while let Some(found) = memchr::memchr(b'\n', &bytes[from..]) {
+        let next = from + found + 1;
+        match &bytes[next..] {
+            [b'\n', ..] => return Some(next + 1),
+            [b'\r', b'\n', ..] => return Some(next + 2),
+            _ => from = next,
+        }
+    }
+    None
+}
+
+/// What follows a head, as far as the pace is concerned.
+fn body_after(head: &[u8]) -> Position {
+    if head.starts_with(b"CONNECT ") {
+        return Position::Unknown;
+    }
+    let mut position = Position::Head;
+    for line in head.split(|byte| *byte == b'\n') {
+        let Some(colon) = memchr::memchr(b':', line) else { continue };
+        let (name, value) = (line[..colon].trim_ascii(), line[colon + 1..].trim_ascii());
+        if name.eq_ignore_ascii_case(b"transfer-encoding") && value.eq_ignore_ascii_case(b"chunked") {
+            return Position::Chunked(Chunk::Size(0));
+        }
+        if name.eq_ignore_ascii_case(b"upgrade") && value.eq_ignore_ascii_case(b"websocket") {
+            return Position::Unknown;
+        }
+        if name.eq_ignore_ascii_case(b"content-length") {
+            let length = std::str::from_utf8(value).ok().and_then(|length| length.parse().ok());
+            position = length.map_or(Position::Unknown, |length| match length {
+                0 => Position::Head,
+                length => Position::Body(length),
+            });
+        }
+    }
+    position
+}
+
+/// Where a chunked body ends within `bytes`; `chunk` keeps the place between calls.
+fn end_of_chunks(chunk: &mut Chunk, bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        at += 1;
+        *chunk = match (*chunk, byte) {
+            (Chunk::Data(left), _) => {
+                let skipped = (bytes.len() - at).min(usize::try_from(left - 1).unwrap_or(usize::MAX));
+                at += skipped;
+                match left - 1 - skipped as u64 {
+                    0 => Chunk::Size(0),
+                    left => Chunk::Data(left),
+                }
+            }
+            (Chunk::Size(0) | Chunk::Extension(0), b'\n') => Chunk::Trailer(Line::Empty),
+            (Chunk::Size(size) | Chunk::Extension(size), b'\n') => Chunk::Data(size.saturating_add(2)),
+            (Chunk::Size(size), byte) => match char::from(byte).to_digit(16) {
+                Some(digit) => Chunk::Size(size.saturating_mul(16).saturating_add(digit.into())),
+                None => Chunk::Extension(size),
+            },
+            (Chunk::Trailer(Line::Empty), b'\n') => return Some(at),
+            (Chunk::Trailer(_), b'\n') => Chunk::Trailer(Line::Empty),
+            (Chunk::Trailer(line), b'\r') => Chunk::Trailer(line),
+            (Chunk::Trailer(_), _) => Chunk::Trailer(Line::Begun),
+            (extension, _) => extension,
+        };
+    }
+    None
+}

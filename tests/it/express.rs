@@ -1,0 +1,266 @@
+//! The express lane answers as the long way does, or not at all.
+
+use std::fs;
+use std::time::Duration;
+
+use crate::harness::{Launch, Request, Response, Server, get, head};
+
+/// A folder with what the express lane answers and what it leaves alone.
+fn served(launch: Launch) -> Server {
+    let server = launch.start();
+    let folder = server.folder();
+    for (name, size) in
+        [("small.txt", 10), ("page.html", 9000), ("large.bin", 700_000), ("huge.bin", 3 << 20)]
+    {
+        folder.write_version(name, 1, size);
+    }
+    folder.write("empty", b"");
+    folder.write("sub/deep/file.js", b"let x;");
+    folder.write("sub/index.html", b"<p>index");
+    folder.write("with space.txt", b"spaced");
+    for target in
+        ["/small.txt", "/page.html", "/large.bin", "/huge.bin", "/empty", "/sub/deep/file.js", "/sub/"]
+    {
+        server.get_settled(target).expect(200);
+    }
+    server.get_settled("/with%20space.txt").expect(200);
+    server
+}
+
+/// The same request by the long way: a length of nothing changes nothing else.
+fn the_long_way(request: &Request) -> Request {
+    request.clone().field("Content-Length", "0")
+}
+
+/// All but what differs from second to second.
+fn without_date(response: &Response) -> (u16, Vec<(String, String)>, Vec<u8>) {
+    let mut fields = response.fields.clone();
+    fields.retain(|(name, _)| !name.eq_ignore_ascii_case("date"));
+    fields.sort();
+    (response.status, fields, response.body.clone())
+}
+
+#[track_caller]
+fn assert_same(server: &Server, request: &Request) -> Response {
+    let (short, long) = (server.ask(request), server.ask(&the_long_way(request)));
+    assert_eq!(without_date(&short), without_date(&long), "{short}\n{long}");
+    assert!(short.field("Date").is_some() && short.fields.len() == long.fields.len(), "{short}\n{long}");
+    short
+}
+
+/// Every condition there is, alone and with others, as they hold and as they do not.
+fn conditions(tag: &str, date: &str) -> Vec<Vec<(&'static str, String)>> {
+    let (other, old, new) = ("\"other\"", "Sun, 06 Nov 1994 08:49:37 GMT", "Fri, 01 Jan 2100 00:00:00 GMT");
+    let field = |name, value: &str| (name, value.to_owned());
+    let mut conditions = vec![vec![]];
+    for name in ["If-None-Match", "If-Match"] {
+        for value in
+            [tag, other, "*", "W/\"x\"", &format!("W/{tag}"), &format!("{other}, {tag}"), "no quotes", ""]
+        {
+            conditions.push(vec![field(name, value)]);
+        }
+        conditions.push(vec![field(name, other), field(name, tag)]);
+    }
+    for name in ["If-Modified-Since", "If-Unmodified-Since"] {
+        for value in [date, old, new, "yesterday"] {
+            conditions.push(vec![field(name, value)]);
+            conditions.push(vec![field(name, value), field("If-None-Match", tag)]);
+            conditions.push(vec![field(name, value), field("If-Match", tag)]);
+        }
+    }
+    for range in [
+        "bytes=0-0",
+        "bytes=2-5",
+        "bytes=-3",
+        "bytes=5-",
+        "bytes=0-",
+        "bytes=99999999-",
+        "bytes=",
+        "lines=1-2",
+        "bytes=5-2",
+    ] {
+        conditions.push(vec![field("Range", range)]);
+        for validator in [tag, other, date, old, &format!("W/{tag}")] {
+            conditions.push(vec![field("Range", range), field("If-Range", validator)]);
+        }
+        conditions.push(vec![field("Range", range), field("If-None-Match", tag)]);
+        conditions.push(vec![field("Range", range), field("If-Match", other)]);
+    }
+    conditions.push(vec![field("Range", "bytes=0-0"), field("Range", "bytes=1-1")]);
+    conditions.push(vec![field("Want-Repr-Digest", "sha-256=5")]);
+    conditions.push(vec![field("Accept", "text/html"), field("If-Match", other)]);
+    conditions
+}
+
+#[test]
+fn every_condition_leads_to_the_same_answer_by_both_ways() {
+    let server = served(Launch::new());
+    for target in ["/small.txt", "/large.bin", "/empty"] {
+        let current = server.get(target).expect(200);
+        let (tag, date) = (current.tag(), current.field("Last-Modified").unwrap().to_owned());
+        for fields in conditions(&tag, &date) {
+            for request in [get(target), head(target)] {
+                let request =
+                    fields.iter().fold(request, |request, (name, value)| request.field(name, value));
+                assert_same(&server, &request);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_target_leads_to_the_same_answer_by_both_ways() {
+    let server = served(Launch::new());
+    for target in [
+        "/small.txt",
+        "/small.txt?",
+        "/small.txt?a=b",
+        "/small.txt?/../x",
+        "//small.txt",
+        "/./small.txt",
+        "/small.txt/",
+        "/sub/deep/file.js",
+        "/sub//deep///file.js",
+        "/sub/deep/../deep/file.js",
+        "/sub/",
+        "/sub",
+        "/sub/index.html",
+        "/",
+        "/with%20space.txt",
+        "/sm%61ll.txt",
+        "/small.txt%00",
+        "/%2e%2e/small.txt",
+        "/nothing",
+        "/sub/nothing",
+        "/.hidden",
+        "/__ifmatch__/nothing",
+        "/huge.bin",
+        "/empty",
+        "/page.html",
+        "/small.txt;v=1",
+        "/small.txt&x",
+    ] {
+        for request in [get(target), head(target)] {
+            assert_same(&server, &request);
+        }
+    }
+}
+
+#[test]
+fn other_options_lead_to_the_same_answer_by_both_ways() {
+    let options: [&[&str]; 4] = [
+        &["--cache-control", "public, max-age=60"],
+        &["--etag-hash", "blake3"],
+        &["--spa"],
+        &["--follow-symlinks", "deny"],
+    ];
+    for options in options {
+        let server = served(Launch::new().args(options));
+        for target in ["/small.txt", "/sub/deep/file.js", "/sub/", "/nothing"] {
+            assert_same(&server, &get(target));
+        }
+    }
+}
+
+#[test]
+fn a_connection_goes_back_and_forth_between_both_ways() {
+    let server = served(Launch::writing());
+    let mut client = server.connect();
+    let large = fs::read(server.folder().path("large.bin")).unwrap();
+    let huge = fs::read(server.folder().path("huge.bin")).unwrap();
+    for round in 0..30 {
+        client.ask(&get("/small.txt")).expect(200);
+        client.ask(&get("/huge.bin")).expect_file(&huge);
+        client.ask(&get("/large.bin")).expect_file(&large);
+        client.ask(&head("/large.bin")).expect(200);
+        client.ask(&get("/nothing")).expect(404);
+        let bytes = format!("round {round}");
+        client.ask(&crate::harness::put("/put.txt", &bytes)).expect(if round == 0 { 201 } else { 204 });
+        client.ask(&get("/put.txt")).expect_file(bytes.as_bytes());
+    }
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_their_order() {
+    let server = served(Launch::new());
+    // More than all buffers between the two take.
+    let vast = server.folder().write_version("vast.bin", 1, 48 << 20);
+    server.get_settled("/vast.bin").expect(200);
+    let large = fs::read(server.folder().path("large.bin")).unwrap();
+    for pause in [0, 1, 100] {
+        let mut client = server.connect();
+        client.send(get("/vast.bin").bytes());
+        std::thread::sleep(Duration::from_millis(pause));
+        // These arrive while the answer to the first is on its way.
+        client.send(get("/small.txt").bytes());
+        client.send([get("/large.bin").bytes(), head("/small.txt").bytes()].concat());
+        client.read(&get("/vast.bin")).expect_file(&vast);
+        client.read(&get("/small.txt")).expect(200);
+        client.read(&get("/large.bin")).expect_file(&large);
+        client.read(&head("/small.txt")).expect(200);
+    }
+}
+
+#[test]
+fn a_client_that_reads_slowly_gets_all_of_it() {
+    let server = served(Launch::new());
+    let large = fs::read(server.folder().path("large.bin")).unwrap();
+    let mut clients: Vec<_> = (0..20).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        for _ in 0..8 {
+            client.send(get("/large.bin").bytes());
+        }
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    for client in &mut clients {
+        for _ in 0..8 {
+            client.read(&get("/large.bin")).expect_file(&large);
+        }
+    }
+}
+
+#[test]
+fn an_answer_is_never_older_than_its_question() {
+    let server = served(Launch::new());
+    let mut client = server.connect();
+    for version in 0..200_u64 {
+        let bytes = server.folder().write_version("small.txt", version, 10);
+        client.ask(&get("/small.txt")).expect_file(&bytes);
+        client.ask(&get("/small.txt")).expect_file(&bytes);
+    }
+    fs::remove_file(server.folder().path("small.txt")).unwrap();
+    client.ask(&get("/small.txt")).expect(404);
+}
+
+#[test]
+fn a_head_that_does_not_end_is_answered_with_408_also_behind_others() {
+    let server = served(Launch::new());
+    for before in [0, 3] {
+        let mut client = server.connect();
+        for _ in 0..before {
+            client.ask(&get("/small.txt")).expect(200);
+        }
+        client.send("GET /small.txt HTTP/1.1\r\nHost: lo");
+        client.be_patient(Duration::from_secs(60));
+        client.read(&get("/small.txt")).expect(408);
+        assert!(client.is_closed());
+    }
+}
+
+#[test]
+fn what_is_answered_at_once_is_logged_like_the_rest() {
+    let server = served(Launch::new().arg("-v"));
+    server.get("/small.txt?at=once").expect(200);
+    server.ask(&the_long_way(&get("/small.txt?the=long"))).expect(200);
+    let lines = |part: &str| {
+        let log = server.stderr();
+        log.lines().filter(|line| line.contains(part)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while lines("the=long").is_empty() && std::time::Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let tail = |line: &str| line.split_once("127.0.0.1").map(|(_, tail)| tail.replace("at=once", "the=long"));
+    assert_eq!(lines("at=once").len(), 1);
+    assert_eq!(tail(&lines("at=once")[0]), tail(&lines("the=long")[0]));
+}
