@@ -32,7 +32,7 @@ enum Selected {
     /// A large file whose digest is not known (yet).
     Unhashed(OpenFile, ResourcePath<'static>),
     /// A listing.
-    Generated(Generated),
+    Generated(Box<Generated>),
     /// A directory that was asked for without its slash.
     DirectoryWithoutSlash,
 }
@@ -299,7 +299,8 @@ async fn select(
     match site.store.root().open_node(&target.path)? {
         Node::Directory(directory) if site.options.listing == Listing::Shown => {
             let form = preferred_form(request);
-            listing::generate(site, &target.path, directory, form).await.map(Selected::Generated)
+            let generated = listing::generate(site, &target.path, directory, form).await?;
+            Ok(Selected::Generated(Box::new(generated)))
         }
         _ => Err(OpenError::Missing),
     }
