@@ -32,7 +32,7 @@ use actix_web::http::header::HeaderValue;
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse};
 
-use crate::resource_path::Dotfiles;
+use crate::resource_path::{Dotfiles, ResourcePath};
 use crate::root::SwapGuard;
 use crate::validator_store::ValidatorStore;
 use crate::validator_store::watch::WatchStatus;
@@ -131,6 +131,8 @@ pub struct Site {
     mount: String,
     /// The methods that are answered.
     allow: HeaderValue,
+    /// What the folder may have to say to who asks for what is not there.
+    not_found_page: ResourcePath<'static>,
 }
 
 impl Site {
@@ -138,7 +140,9 @@ impl Site {
     pub fn new(store: Arc<Store>, options: SiteOptions, watch: Arc<WatchStatus>) -> Self {
         let allow = HeaderValue::from_static(allow(&options.writes));
         let writer = Writer::new(Arc::clone(&store), options.writes);
-        Self { store, writer, options, watch, mount: String::new(), allow }
+        let not_found_page =
+            ResourcePath::ROOT.child("404.html", Dotfiles::Hidden).unwrap_or(ResourcePath::ROOT);
+        Self { store, writer, options, watch, mount: String::new(), allow, not_found_page }
     }
 
     /// What writes rest on in the root folder; `None` where nothing can be written.

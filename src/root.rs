@@ -165,6 +165,16 @@ impl Root {
         stat(CWD, self.path.join(path.as_str()), AtFlags::SYMLINK_NOFOLLOW).is_ok()
     }
 
+    /// Whether certainly nothing is at any of `paths`: what a lookup that may lead anywhere does not find, one that is
+    /// confined does not find either.
+    pub fn lacks(&self, paths: &[&ResourcePath<'_>]) -> bool {
+        let Ok(root) = self.directory() else { return false };
+        let is_absent = |path: &&ResourcePath<'_>| {
+            matches!(stat(&root.fd, open::at(path), self.symlinks.at_flags()), Err(Errno::NOENT))
+        };
+        paths.iter().all(is_absent)
+    }
+
     /// Whether a directory is at the relative path `resource`, for what asks without a request.
     pub fn is_directory(&self, resource: &str) -> bool {
         stat(CWD, self.path.join(resource), self.symlinks.at_flags()).is_ok_and(|it| stamp::is_directory(&it))

@@ -5,10 +5,10 @@ use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::accept;
-use super::fields::{Representation, date_field, now, set, validators};
+use super::fields::{Representation, ResponseFields, date_field, insert, now, validators};
 use super::html::{CONTENT_SECURITY_POLICY, escape};
 use crate::resource_path::PathError;
 use crate::root::OpenError;
@@ -158,28 +158,39 @@ impl Problem {
     }
 
     fn into_response(self, page: bool) -> HttpResponse {
+        let mut fields = header::HeaderMap::new();
+        let (status, body) = (self.status, self.write(page, &mut fields));
+        let mut response = HttpResponse::with_body(status, BoxBody::new(body));
+        *response.headers_mut() = fields;
+        response
+    }
+
+    /// Puts its fields into `target` and returns the body.
+    fn write(self, page: bool, target: &mut impl ResponseFields) -> String {
         let (media_type, body) = match page {
             true => ("text/html; charset=utf-8", self.page()),
             false => ("application/problem+json", self.json()),
         };
-        let mut response = HttpResponse::with_body(self.status, BoxBody::new(body));
-        let headers = response.headers_mut();
         for (name, value) in self.headers {
-            headers.insert(name, value);
+            target.put(name, &value);
         }
-        set(headers, header::CONTENT_TYPE, media_type);
-        set(headers, header::CACHE_CONTROL, "no-cache");
-        set(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+        let mut put = |name, value| target.put(name, &HeaderValue::from_static(value));
+        put(header::CONTENT_TYPE, media_type);
+        put(header::CACHE_CONTROL, "no-cache");
+        put(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
         if self.form == Form::AsAsked {
-            set(headers, header::VARY, "Accept");
+            put(header::VARY, "Accept");
         }
         if page {
-            set(headers, header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
+            put(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
         }
-        if let Some(date) = date_field(now()) {
-            headers.insert(header::DATE, date);
-        }
-        response
+        insert(target, header::DATE, date_field(now()).as_ref());
+        body
+    }
+
+    /// Puts its fields into `target` and returns the body, for a program.
+    pub(super) fn write_document(self, target: &mut impl ResponseFields) -> String {
+        self.write(false, target)
     }
 
     fn title(&self) -> &'static str {
@@ -187,13 +198,14 @@ impl Problem {
     }
 
     fn json(&self) -> String {
-        let mut document = Map::new();
-        document.insert("type".to_owned(), "about:blank".into());
-        document.insert("title".to_owned(), self.title().into());
-        document.insert("status".to_owned(), self.status.as_u16().into());
-        document.insert("detail".to_owned(), self.detail.as_str().into());
-        document.extend(self.members.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-        Value::Object(document).to_string()
+        let quoted = |text: &str| Value::from(text).to_string();
+        let (title, code, detail) = (quoted(self.title()), self.status.as_u16(), quoted(&self.detail));
+        let mut json = format!(r#"{{"type":"about:blank","title":{title},"status":{code},"detail":{detail}"#);
+        for (name, value) in &self.members {
+            json.push_str(&format!(",{}:{value}", quoted(name)));
+        }
+        json.push('}');
+        json
     }
 
     fn page(&self) -> String {

@@ -12,9 +12,10 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use bytes::{Buf as _, Bytes};
 
+use super::error::Problem;
 use super::fields::{self, Conditions, Representation, RequestFields, ResponseFields};
 use super::get::{Outcome, decide};
-use super::{Site, body, log_access, respond};
+use super::{Fallback, Site, body, log_access, respond};
 use crate::resource_path::{Dotfiles, Form, ResourcePath, Target};
 use crate::semantics::http_date::HttpDate;
 use crate::semantics::range::ByteRange;
@@ -53,6 +54,8 @@ struct Question<'a> {
     method: Method,
     target: &'a str,
     conditions: ConditionFields<'a>,
+    /// It may prefer a page to a document.
+    names_html: bool,
 }
 
 /// The fields that are conditions.
@@ -68,6 +71,8 @@ enum Concern {
     Host,
     /// It may say that the connection is to end, or to become something else.
     Connection,
+    /// It may say in which form a problem is told.
+    Accept,
     /// The same answer as ever, or none, or a part of it.
     Condition,
     /// More than can be told here: a body, an upgrade, a digest to be computed.
@@ -134,14 +139,45 @@ impl Express {
         let question = Question::of(&request)?;
         let path = without_query(question.target).strip_prefix(self.site.mount.as_str())?;
         let Target { path, form } = ResourcePath::parse(path, self.site.options.dotfiles).ok()?;
-        let entry = match form {
-            Form::Plain => self.site.store.hit(path.as_str())?,
+        let hit = match form {
+            Form::Plain => self.site.store.hit(path.as_str()),
             Form::Slash => {
                 let index = path.child(&self.site.options.index, Dotfiles::Served)?;
-                self.site.store.hit(index.as_str())?
+                self.site.store.hit(index.as_str())
             }
         };
-        self.respond(&question, &entry)
+        match hit {
+            Some(entry) => self.respond(&question, &entry),
+            None if form == Form::Plain => self.miss(&question, &path),
+            None => None,
+        }
+    }
+
+    /// 404 for a program, where the site has no page of its own for it.
+    fn miss(&self, question: &Question<'_>, path: &ResourcePath<'_>) -> Option<Answer> {
+        let absent = !question.names_html
+            && self.site.options.fallback == Fallback::NotFound
+            && self.site.store.root().lacks(&[path, &self.site.not_found_page]);
+        if !absent {
+            return None;
+        }
+        let mut fields = Vec::new();
+        let body = Problem::not_found(&path.to_string()).write_document(&mut fields);
+        let head =
+            head(StatusCode::NOT_FOUND, Some(body.len() as u64), |head| head.extend_from_slice(&fields));
+        self.answer_with(question, StatusCode::NOT_FOUND, &head, body.into())
+    }
+
+    fn answer_with(
+        &self,
+        question: &Question<'_>,
+        status: StatusCode,
+        head: &[u8],
+        body: Bytes,
+    ) -> Option<Answer> {
+        log_access(self.peer, question.method.as_str(), question.target, status, body.len() as u64);
+        let body = if question.method == Method::HEAD { Bytes::new() } else { body };
+        Some(Answer::new(head, &fields::date_field(fields::now())?, body))
     }
 
     fn respond(&self, question: &Question<'_>, entry: &Entry<fields::Fields>) -> Option<Answer> {
@@ -172,9 +208,7 @@ impl Express {
             }
             Outcome::Failed(_) | Outcome::Unsatisfiable | Outcome::Parts(_) => return None,
         };
-        log_access(self.peer, question.method.as_str(), question.target, status, sent.len() as u64);
-        let sent = if question.method == Method::HEAD { Bytes::new() } else { sent };
-        Some(Answer::new(head, &fields::date_field(now)?, sent))
+        self.answer_with(question, status, head, sent)
     }
 }
 
@@ -228,13 +262,16 @@ impl<'a> Question<'a> {
         if request.version != Some(1) {
             return None;
         }
-        let mut hosts = 0;
+        let (mut hosts, mut names_html) = (0, false);
         let mut conditions = ConditionFields { fields: [httparse::EMPTY_HEADER; MAX_CONDITIONS], count: 0 };
         for field in request.headers.iter() {
             match Concern::of(field.name) {
                 Concern::None => {}
                 Concern::Host => hosts += 1,
                 Concern::Connection if field.value.eq_ignore_ascii_case(b"keep-alive") => {}
+                Concern::Accept => {
+                    names_html |= field.value.to_ascii_lowercase().windows(4).any(|it| it == b"html")
+                }
                 Concern::Condition => {
                     *conditions.fields.get_mut(conditions.count)? = *field;
                     conditions.count += 1;
@@ -242,7 +279,7 @@ impl<'a> Question<'a> {
                 Concern::Connection | Concern::Other => return None,
             }
         }
-        (hosts == 1).then_some(Self { method, target, conditions })
+        (hosts == 1).then_some(Self { method, target, conditions, names_html })
     }
 }
 
@@ -252,6 +289,7 @@ impl Concern {
         match name.len() {
             4 if is("host") => Self::Host,
             5 if is("range") => Self::Condition,
+            6 if is("accept") => Self::Accept,
             6 if is("expect") => Self::Other,
             7 if is("upgrade") => Self::Other,
             8 if is("if-match") || is("if-range") => Self::Condition,

@@ -340,8 +340,7 @@ async fn not_found(site: &Site, request: &HttpRequest, target: &Target<'_>) -> H
 
 /// The folder's own 404 page, or a problem.
 async fn not_found_page(site: &Site, request: &HttpRequest, path: &str) -> HttpResponse {
-    if let Some(page) = ResourcePath::ROOT.child("404.html", Dotfiles::Hidden)
-        && let Ok(Ok(Selected::Entry(entry))) = find(site, &page, Patience::Full).await
+    if let Ok(Ok(Selected::Entry(entry))) = find(site, &site.not_found_page, Patience::Full).await
         && let Some(body) = entry.body()
     {
         return respond::not_found_page(entry.rendered(), body.clone(), request);

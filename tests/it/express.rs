@@ -264,3 +264,35 @@ fn what_is_answered_at_once_is_logged_like_the_rest() {
     assert_eq!(lines("at=once").len(), 1);
     assert_eq!(tail(&lines("at=once")[0]), tail(&lines("the=long")[0]));
 }
+
+#[test]
+fn what_is_missing_is_told_alike_by_both_ways() {
+    let server = served(Launch::new());
+    let wanted = ["text/html", "application/json", "*/*", "TEXT/HTML;q=0", "text/*"];
+    let ask = || {
+        for target in ["/nothing", "/sub/nothing.txt", "/sub/deep/no/thing", "/small.txt/below", "/quote%22"]
+        {
+            for request in [get(target), head(target), get(target).field("If-Match", "*")] {
+                assert_same(&server, &request).expect(404);
+            }
+            for accept in wanted {
+                assert_same(&server, &get(target).field("Accept", accept)).expect(404);
+            }
+        }
+    };
+    ask();
+    server.folder().write("404.html", "<p>nothing here");
+    assert_eq!(server.get("/nothing").expect(404).body, b"<p>nothing here");
+    ask();
+    // What comes into being is seen at once.
+    fs::remove_file(server.folder().path("404.html")).unwrap();
+    for number in 0..50 {
+        let target = format!("/new-{number}");
+        server.get(&target).expect(404);
+        server.folder().write(&target[1..], "new");
+        server.get(&target).expect_file(b"new");
+    }
+    // The folder itself is gone: that is not the same as a missing file.
+    fs::rename(server.folder().root(), server.folder().outside("moved")).unwrap();
+    assert_same(&server, &get("/nothing")).expect(503);
+}

@@ -41,12 +41,14 @@ async fn what_is_in_memory_is_answered_at_once() {
         ("GET /large", "", "200"),
         ("GET /file.txt", "If-None-Match: *\r\n", "304"),
         ("GET /file.txt", "Range: bytes=1-2\r\n", "206"),
+        ("GET /nothing", "", "404"),
     ] {
         assert_eq!(ask(line, fields).as_deref(), Some(expected), "{line} {fields}");
     }
     for (line, fields) in [
         ("GET /unknown", ""),
-        ("GET /nothing", ""),
+        ("GET /nothing", "Accept: text/html\r\n"),
+        ("GET /nothing/", ""),
         ("GET /", ""),
         ("GET /sub", ""),
         ("GET /__ifmatch__/health", ""),
