@@ -23,7 +23,7 @@ const MOST_STEPS: u64 = 20_000_000;
 /// The bytes of the instruction `syscall`.
 const SYSCALL: [u8; 2] = [0x0F, 0x05];
 
-/// A stopped thread. It runs on when the process that traces it has ended, or ends with its own process.
+/// A stopped thread. It runs on when this is dropped; when the process that traces it ends first, the server is killed.
 pub(crate) struct Worker {
     thread: Pid,
     memory: File,
@@ -55,7 +55,7 @@ impl Worker {
             next: 0,
             clocks: Clocks::default(),
         };
-        ptrace::seize(worker.thread, Options::empty())
+        ptrace::seize(worker.thread, Options::PTRACE_O_EXITKILL)
             .and_then(|()| ptrace::interrupt(worker.thread))
             .map_err(|error| format!("ptrace is refused: {error}"))?;
         worker.wait()?;
