@@ -5,21 +5,25 @@
 //! understood at a glance) is left to [`get`](super::get), which gives the same answer: the fields
 //! come from the same functions, and tests compare the two byte by byte.
 
+mod answer;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
-use bytes::{Buf as _, Bytes};
 
 use super::error::Problem;
 use super::fields::{self, Conditions, Representation, RequestFields, ResponseFields};
-use super::get::{Outcome, decide};
+use super::get::{Outcome, content_of, decide};
+use super::respond::Content;
 use super::{Fallback, Site, body, log_access, respond};
 use crate::resource_path::{Dotfiles, Form, ResourcePath, Target};
 use crate::semantics::http_date::HttpDate;
 use crate::semantics::range::ByteRange;
 use crate::validator_store::Entry;
+use answer::Body;
+pub(super) use answer::{Answer, head_timeout};
 
 /// A head with more fields is left to actix.
 const MAX_FIELDS: usize = 32;
@@ -27,26 +31,11 @@ const MAX_FIELDS: usize = 32;
 /// As is one with more lines of conditions.
 const MAX_CONDITIONS: usize = 4;
 
-/// Bodies up to this size are sent with the head in one piece: copying them is cheaper than a second vector.
-const INLINE: usize = 8 * 1024;
-
-/// Room for the date and the end of a head.
-const DATE_ROOM: usize = 40;
-
 /// Answers on behalf of a site on one connection.
 #[derive(Clone)]
 pub(super) struct Express {
     site: Arc<Site>,
     peer: Option<SocketAddr>,
-}
-
-/// A response that is being written: the head with a small body, and a large one.
-#[derive(Debug, Default)]
-pub(super) struct Answer {
-    head: Vec<u8>,
-    body: Bytes,
-    /// How much of the head is written.
-    written: usize,
 }
 
 /// A head that can be answered at once, as far as its fields say.
@@ -77,47 +66,6 @@ enum Concern {
     Condition,
     /// More than can be told here: a body, an upgrade, a digest to be computed.
     Other,
-}
-
-impl Answer {
-    fn new(head: &[u8], date: &HeaderValue, body: Bytes) -> Self {
-        let inline = if body.len() <= INLINE { body.len() } else { 0 };
-        let mut bytes = Vec::with_capacity(head.len() + DATE_ROOM + inline);
-        bytes.extend_from_slice(head);
-        bytes.extend_from_slice(b"date: ");
-        bytes.extend_from_slice(date.as_bytes());
-        bytes.extend_from_slice(b"\r\n\r\n");
-        match inline {
-            0 => Self { head: bytes, body, written: 0 },
-            _ => {
-                bytes.extend_from_slice(&body);
-                Self { head: bytes, body: Bytes::new(), written: 0 }
-            }
-        }
-    }
-
-    /// To a head that does not come to its end; `None` without a date.
-    pub(super) fn head_timeout() -> Option<Self> {
-        let body = "{\"type\":\"about:blank\",\"title\":\"Request Timeout\",\"status\":408,\
-                    \"detail\":\"The head of the request did not come to its end in time.\"}";
-        let head = head(StatusCode::REQUEST_TIMEOUT, Some(body.len() as u64), |head| {
-            head.extend_from_slice(b"content-type: application/problem+json\r\nconnection: close\r\n");
-        });
-        Some(Self::new(&head, &fields::date_field(fields::now())?, Bytes::from_static(body.as_bytes())))
-    }
-
-    /// What is to be written yet, in two pieces, of which either may be empty.
-    pub(super) fn unwritten(&self) -> (&[u8], &[u8]) {
-        (&self.head[self.written..], &self.body)
-    }
-
-    /// The rest once `written` more bytes are; `None` if nothing is left.
-    pub(super) fn advance(mut self, written: usize) -> Option<Self> {
-        let of_head = written.min(self.head.len() - self.written);
-        self.written += of_head;
-        self.body.advance(written - of_head);
-        (self.written < self.head.len() || !self.body.is_empty()).then_some(self)
-    }
 }
 
 impl Express {
@@ -165,50 +113,64 @@ impl Express {
         let body = Problem::not_found(&path.to_string()).write_document(&mut fields);
         let head =
             head(StatusCode::NOT_FOUND, Some(body.len() as u64), |head| head.extend_from_slice(&fields));
-        self.answer_with(question, StatusCode::NOT_FOUND, &head, body.into())
+        let (length, body) = match question.method == Method::HEAD {
+            true => (body.len() as u64, Body::Nothing),
+            false => (body.len() as u64, Body::Bytes(body.into())),
+        };
+        self.send(question, StatusCode::NOT_FOUND, &head, length, body)
     }
 
-    fn answer_with(
-        &self,
-        question: &Question<'_>,
-        status: StatusCode,
-        head: &[u8],
-        body: Bytes,
-    ) -> Option<Answer> {
-        log_access(self.peer, question.method.as_str(), question.target, status, body.len() as u64);
-        let body = if question.method == Method::HEAD { Bytes::new() } else { body };
-        Some(Answer::new(head, &fields::date_field(fields::now())?, body))
-    }
-
-    fn respond(&self, question: &Question<'_>, entry: &Entry<fields::Fields>) -> Option<Answer> {
-        let content = entry.body()?;
+    fn respond(&self, question: &Question<'_>, entry: &Arc<Entry<fields::Fields>>) -> Option<Answer> {
         let (now, length) = (fields::now(), entry.stamp().size);
+        if entry.validators().last_modified.is_some_and(|date| date > now) {
+            return None;
+        }
         let conditions = match question.conditions.count {
             0 => Conditions::default(),
             _ => Conditions::of(&question.conditions),
         };
-        if entry.validators().last_modified.is_some_and(|date| date > now) {
-            return None;
-        }
         let representation = Representation {
             validators: entry.validators(),
             fields: entry.rendered(),
             length,
             repr_digest: None,
         };
-        let outcome = decide(&question.method, &conditions, entry.validators(), length, now);
         let heads = entry.rendered().heads.get_or_init(|| Box::new(Heads::of(&representation, now)));
         let part: Vec<u8>;
-        let (status, head, sent) = match outcome {
-            Outcome::NotModified => (StatusCode::NOT_MODIFIED, &heads.not_modified, Bytes::new()),
-            Outcome::Whole => (StatusCode::OK, &heads.whole, content.clone()),
-            Outcome::Part(range) => {
-                part = part_head(&representation, range, now);
-                (StatusCode::PARTIAL_CONTENT, &part, body::slice(content, range))
-            }
-            Outcome::Failed(_) | Outcome::Unsatisfiable | Outcome::Parts(_) => return None,
+        let (status, head, range) =
+            match decide(&question.method, &conditions, entry.validators(), length, now) {
+                Outcome::NotModified => (StatusCode::NOT_MODIFIED, &heads.not_modified, None),
+                Outcome::Whole => (
+                    StatusCode::OK,
+                    &heads.whole,
+                    length.checked_sub(1).map(|last| ByteRange { first: 0, last }),
+                ),
+                Outcome::Part(range) => {
+                    part = part_head(&representation, range, now);
+                    (StatusCode::PARTIAL_CONTENT, &part, Some(range))
+                }
+                Outcome::Failed(_) | Outcome::Unsatisfiable | Outcome::Parts(_) => return None,
+            };
+        let body = match range.filter(|_| question.method == Method::GET) {
+            None => Body::Nothing,
+            Some(range) => match content_of(&self.site, entry).ok()?? {
+                Content::Memory(bytes) => Body::Bytes(body::slice(&bytes, range)),
+                Content::File(file) => Body::Stream(Box::new(file.part(range))),
+            },
         };
-        self.answer_with(question, status, head, sent)
+        self.send(question, status, head, range.map_or(0, |range| range.len()), body)
+    }
+
+    fn send(
+        &self,
+        question: &Question<'_>,
+        status: StatusCode,
+        head: &[u8],
+        length: u64,
+        body: Body,
+    ) -> Option<Answer> {
+        log_access(self.peer, question.method.as_str(), question.target, status, length);
+        Some(Answer::new(head, &fields::date_field(fields::now())?, body))
     }
 }
 
@@ -241,7 +203,7 @@ fn part_head(representation: &Representation<'_>, range: ByteRange, now: HttpDat
 }
 
 /// A head without its date and its end.
-fn head(status: StatusCode, length: Option<u64>, describe: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+pub(super) fn head(status: StatusCode, length: Option<u64>, describe: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let reason = status.canonical_reason().unwrap_or_default();
     let mut head = format!("HTTP/1.1 {} {reason}\r\n", status.as_u16()).into_bytes();
     if let Some(length) = length {

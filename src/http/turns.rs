@@ -8,22 +8,21 @@
 //! changes the pace.
 
 mod framing;
+mod turn;
 
-use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::web::{Bytes, BytesMut};
+use actix_web::web::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-use super::express::{Answer, Express};
+use super::express::{self, Answer, Express};
 use framing::{Admitted, Framing};
+pub(crate) use turn::Turn;
 
 /// How long a client may take none of an answer before the connection is given up: it holds a chunk
 /// of memory all the while.
@@ -45,26 +44,8 @@ const HELD_LIMIT: usize = 64 * 1024;
 /// each time, before it decodes any of it: in portions the same small buffer is used again and again.
 const PORTION: usize = 32 * 1024;
 
-/// Whose turn it is on a connection: the client's to ask, or the server's to answer. Shared by the
-/// stream and the service.
-#[derive(Clone, Default)]
-pub(crate) struct Turn(Rc<TurnState>);
-
-#[derive(Default)]
-struct TurnState {
-    answering: Cell<bool>,
-    waiting: RefCell<Option<Waker>>,
-    /// How many requests have been handed on whose responses actix has not taken the last byte of.
-    unfinished: Cell<usize>,
-    /// Something has been handed on since actix had nothing left to write.
-    unsent: Cell<bool>,
-}
-
-/// The body of a response, which tells when actix has taken the last of it.
-struct Watched {
-    body: BoxBody,
-    turn: Turn,
-}
+/// How much of an answer is written before other connections get their turn.
+const STRETCH: usize = 1 << 20;
 
 /// A connection that hands out one request at a time.
 pub struct TurnStream<S> {
@@ -91,46 +72,6 @@ pub struct TurnStream<S> {
     patience: Option<Pin<Box<Sleep>>>,
     /// A request has come.
     begun: bool,
-}
-
-impl Turn {
-    /// Wraps the body of the response to the current request.
-    pub(super) fn watch(
-        &self,
-        body: BoxBody,
-    ) -> impl MessageBody<Error = Box<dyn std::error::Error>> + 'static {
-        Watched { body, turn: self.clone() }
-    }
-
-    /// The response to the current request has been made: the next request may come.
-    pub(super) fn end(&self) {
-        self.0.answering.set(false);
-        if let Some(waker) = self.0.waiting.take() {
-            waker.wake();
-        }
-    }
-}
-
-impl MessageBody for Watched {
-    type Error = <BoxBody as MessageBody>::Error;
-
-    fn size(&self) -> BodySize {
-        self.body.size()
-    }
-
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Pin::new(&mut self.body).poll_next(context)
-    }
-}
-
-impl Drop for Watched {
-    fn drop(&mut self) {
-        let unfinished = &self.turn.0.unfinished;
-        unfinished.set(unfinished.get().saturating_sub(1));
-    }
 }
 
 impl<S> TurnStream<S> {
@@ -179,10 +120,7 @@ impl<S> TurnStream<S> {
     fn begin(&mut self) {
         self.has_body = !self.framing.is_in_head();
         (self.waiting, self.begun) = (None, true);
-        let state = &self.turn.0;
-        state.answering.set(true);
-        state.unfinished.set(state.unfinished.get() + 1);
-        state.unsent.set(true);
+        self.turn.begin();
     }
 
     /// Whether the next byte of the client begins a head, and nothing that actix has to write is in the way.
@@ -190,7 +128,7 @@ impl<S> TurnStream<S> {
         self.framing.is_in_head()
             && !self.framing.is_amid_head()
             && self.held.is_empty()
-            && !self.turn.0.unsent.get()
+            && !self.turn.is_unsent()
     }
 
     /// The answer to the request that came in `bytes`, if it can be given at once.
@@ -201,8 +139,8 @@ impl<S> TurnStream<S> {
     /// Ends the connection towards actix, as if the client had gone. Who began a head is told why.
     fn give_up(&mut self) {
         self.over = true;
-        if self.framing.is_amid_head() && !self.turn.0.unsent.get() {
-            self.answer = Answer::head_timeout();
+        if self.framing.is_amid_head() && !self.turn.is_unsent() {
+            self.answer = express::head_timeout();
         }
     }
 
@@ -263,7 +201,7 @@ impl<S: AsyncRead + Unpin> TurnStream<S> {
         if self.held.is_empty() && !self.has_body {
             return Poll::Ready(Ok(()));
         }
-        *self.turn.0.waiting.borrow_mut() = Some(context.waker().clone());
+        self.turn.wait(context.waker());
         Poll::Pending
     }
 
@@ -280,7 +218,16 @@ impl<S: AsyncRead + Unpin> TurnStream<S> {
 impl<S: AsyncWrite + Unpin> TurnStream<S> {
     /// Writes what is left of an answer that was given at once.
     fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while let Some(answer) = &self.answer {
+        let mut stretch = 0;
+        while let Some(answer) = &mut self.answer {
+            if !ready!(answer.poll_more(context))? {
+                self.answer = None;
+                break;
+            }
+            if stretch >= STRETCH {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             let stream = Pin::new(&mut self.stream);
             let written = match answer.unwritten() {
                 (head, []) => stream.poll_write(context, head),
@@ -293,7 +240,10 @@ impl<S: AsyncWrite + Unpin> TurnStream<S> {
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.answer = self.answer.take().and_then(|answer| answer.advance(written));
+            stretch += written;
+            if let Some(answer) = &mut self.answer {
+                answer.advance(written);
+            }
         }
         Poll::Ready(Ok(()))
     }
@@ -326,7 +276,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TurnStream<S> {
             if this.over {
                 return Poll::Ready(Ok(()));
             }
-            let answering = this.turn.0.answering.get();
+            let answering = this.turn.is_answering();
             if this.framing.is_in_head() && answering {
                 return this.poll_hold(context);
             }
@@ -378,8 +328,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TurnStream<S> {
     /// actix flushes whenever it has nothing left to write.
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let state = &this.turn.0;
-        state.unsent.set(state.unsent.get() && state.unfinished.get() > 0);
+        this.turn.flushed();
         Pin::new(&mut this.stream).poll_flush(context)
     }
 

@@ -1,6 +1,7 @@
 //! What is answered at once, and what is left to the long way. That both answer alike is tested on the wire.
 
 use super::super::tests::site;
+use super::answer::INLINE;
 use super::*;
 use crate::validator_store::Patience;
 
@@ -103,21 +104,18 @@ async fn a_file_that_changed_or_went_is_not_answered_at_once() {
 #[test]
 fn an_answer_is_written_from_where_it_stopped() {
     let date = HeaderValue::from_static("now");
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     for length in [0, 5, INLINE, INLINE + 1] {
-        let whole = |answer: &Answer| {
-            let (head, body) = answer.unwritten();
-            [head, body].concat()
-        };
-        let answer = Answer::new(b"head\r\n", &date, Bytes::from(vec![b'x'; length]));
+        let mut answer = Answer::new(b"head\r\n", &date, Body::Bytes(vec![b'x'; length].into()));
         let expected = [&b"head\r\ndate: now\r\n\r\n"[..], &vec![b'x'; length]].concat();
-        assert_eq!(whole(&answer), expected);
-        let (mut rest, mut seen) = (Some(answer), 0);
-        while let Some(answer) = rest {
-            let left = whole(&answer);
+        let mut seen = 0;
+        while let std::task::Poll::Ready(Ok(true)) = answer.poll_more(&mut context) {
+            let (head, body) = answer.unwritten();
+            let left = [head, body].concat();
             assert_eq!(left, expected[seen..]);
             let step = left.len().min(7);
             seen += step;
-            rest = answer.advance(step);
+            answer.advance(step);
         }
         assert_eq!(seen, expected.len());
     }

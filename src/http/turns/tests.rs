@@ -1,5 +1,6 @@
 //! The pace at which a connection hands out requests.
 
+use actix_web::body::BoxBody;
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -25,7 +26,7 @@ fn turns(sent: &str, piece: usize) -> Vec<String> {
                 read = stream.read(&mut buffer) => read.unwrap(),
                 () = std::future::ready(()) => match pieces.next() {
                     Some(piece) => { client.write_all(piece).await.unwrap(); continue }
-                    None if turn.0.answering.get() => { turn.end(); turns.push(String::new()); continue }
+                    None if turn.is_answering() => { turn.end(); turns.push(String::new()); continue }
                     None => break,
                 },
             };

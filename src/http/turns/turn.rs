@@ -1,0 +1,101 @@
+//! Whose turn it is on a connection: what the stream and the service tell each other.
+
+use std::cell::{Cell, RefCell};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::web::Bytes;
+
+/// Whose turn it is on a connection: the client's to ask, or the server's to answer. Shared by the
+/// stream and the service.
+#[derive(Clone, Default)]
+pub(crate) struct Turn(Rc<TurnState>);
+
+#[derive(Default)]
+struct TurnState {
+    answering: Cell<bool>,
+    waiting: RefCell<Option<Waker>>,
+    /// How many requests have been handed on whose responses actix has not taken the last byte of.
+    unfinished: Cell<usize>,
+    /// Something has been handed on since actix had nothing left to write.
+    unsent: Cell<bool>,
+}
+
+/// The body of a response, which tells when actix has taken the last of it.
+struct Watched {
+    body: BoxBody,
+    turn: Turn,
+}
+
+impl Turn {
+    /// Wraps the body of the response to the current request.
+    pub(in crate::http) fn watch(
+        &self,
+        body: BoxBody,
+    ) -> impl MessageBody<Error = Box<dyn std::error::Error>> + 'static {
+        Watched { body, turn: self.clone() }
+    }
+
+    /// The response to the current request has been made: the next request may come.
+    pub(in crate::http) fn end(&self) {
+        self.0.answering.set(false);
+        if let Some(waker) = self.0.waiting.take() {
+            waker.wake();
+        }
+    }
+}
+
+/// What the stream tells and asks.
+impl Turn {
+    /// A request has been handed on.
+    pub(super) fn begin(&self) {
+        let state = &self.0;
+        state.answering.set(true);
+        state.unfinished.set(state.unfinished.get() + 1);
+        state.unsent.set(true);
+    }
+
+    /// actix has nothing left to write; for all that it knows by now.
+    pub(super) fn flushed(&self) {
+        self.0.unsent.set(self.0.unsent.get() && self.0.unfinished.get() > 0);
+    }
+
+    /// Whether the response to the current request is being made.
+    pub(super) fn is_answering(&self) -> bool {
+        self.0.answering.get()
+    }
+
+    /// Whether actix may have something to write, now or later.
+    pub(super) fn is_unsent(&self) -> bool {
+        self.0.unsent.get()
+    }
+
+    /// Wakes `waker` when the turn ends.
+    pub(super) fn wait(&self, waker: &Waker) {
+        *self.0.waiting.borrow_mut() = Some(waker.clone());
+    }
+}
+
+impl MessageBody for Watched {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(context)
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let unfinished = &self.turn.0.unfinished;
+        unfinished.set(unfinished.get().saturating_sub(1));
+    }
+}
