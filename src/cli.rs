@@ -78,8 +78,8 @@ struct ServeArgs {
     #[arg(env = "IFMATCH_BIND", value_parser = address)]
     bind: Vec<IpAddr>,
     /// The file that answers for its directory
-    #[arg(long, value_name = "NAME", default_value = "index.html", env = "IFMATCH_INDEX")]
-    index: String,
+    #[arg(long, value_name = "NAME", default_value = "index.html", env = "IFMATCH_INDEX_FILE")]
+    index_file: String,
     /// Answer missing pages with the root's index file (single-page applications)
     #[arg(long, env = "IFMATCH_SPA", value_parser = FalseyValueParser::new())]
     spa: bool,
@@ -173,10 +173,10 @@ impl ServeArgs {
         let cache_control = config::cache_control(&self.cache_control).ok_or_else(|| {
             UsageError(format!("--cache-control {:?} cannot stand in a header field", self.cache_control))
         })?;
-        if ResourcePath::ROOT.child(&self.index, Dotfiles::Served).is_none() {
+        if ResourcePath::ROOT.child(&self.index_file, Dotfiles::Served).is_none() {
             return Err(UsageError(format!(
-                "--index {:?} is not the name of a file in a folder",
-                self.index
+                "--index-file {:?} is not the name of a file in a folder",
+                self.index_file
             )));
         }
         let (writes, hosts) = self.writes.lower(&self.bind)?;
@@ -186,7 +186,7 @@ impl ServeArgs {
             addresses: config::addresses(&self.bind, port),
             store: StoreOptions { algorithm: self.etag_hash.into(), memory: config::DEFAULT_MEMORY },
             site: SiteOptions {
-                index: self.index,
+                index_file: self.index_file,
                 dotfiles: if self.hidden { Dotfiles::Served } else { Dotfiles::Hidden },
                 listing: if self.no_listing { Listing::Off } else { Listing::Shown },
                 fallback: if self.spa { Fallback::SinglePage } else { Fallback::NotFound },

@@ -54,7 +54,7 @@ const HEALTH: &str = "/__ifmatch__/health";
 #[derive(Clone, Debug)]
 pub struct SiteOptions {
     /// The file that answers for its directory.
-    pub index: String,
+    pub index_file: String,
     /// Names that begin with a dot.
     pub dotfiles: Dotfiles,
     /// Whether directories without an index file are listed.
@@ -109,7 +109,7 @@ pub enum Fallback {
 /// let store = ValidatorStore::new(root, store, http::renderer(cache_control.clone()));
 /// let watch = watch::start(Arc::clone(&store));
 /// let options = SiteOptions {
-///     index: "index.html".to_owned(),
+///     index_file: "index.html".to_owned(),
 ///     dotfiles: Dotfiles::Hidden,
 ///     listing: Listing::Shown,
 ///     fallback: Fallback::NotFound,

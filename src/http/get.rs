@@ -289,7 +289,7 @@ async fn select(
             Err(_directory) => Ok(Selected::DirectoryWithoutSlash),
         };
     }
-    if let Some(index) = target.path.child(&site.options.index, Dotfiles::Served) {
+    if let Some(index) = target.path.child(&site.options.index_file, Dotfiles::Served) {
         match find(site, &index, patience).await {
             Ok(Ok(selected)) => return Ok(selected),
             Ok(Err(_)) | Err(OpenError::Missing) => {}
@@ -326,7 +326,7 @@ async fn find(
 async fn not_found(site: &Site, request: &HttpRequest, target: &Target<'_>) -> HttpResponse {
     if site.options.fallback == Fallback::SinglePage && looks_like_a_page(request, target) {
         let conditions = Conditions::of(request.headers());
-        if let Some(index) = ResourcePath::ROOT.child(&site.options.index, Dotfiles::Served)
+        if let Some(index) = ResourcePath::ROOT.child(&site.options.index_file, Dotfiles::Served)
             && let Ok(Ok(Selected::Entry(entry))) = find(site, &index, Patience::Full).await
             && let Ok(Some(response)) =
                 respond_selected(site, request, target, &conditions, Selected::Fallback(entry)).await

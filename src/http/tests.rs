@@ -14,7 +14,7 @@ pub(super) fn site(folder: &std::path::Path) -> Site {
     let store = StoreOptions { algorithm: DigestAlgorithm::Xxh3, memory: 1 << 20 };
     let no_cache = HeaderValue::from_static("no-cache");
     let options = SiteOptions {
-        index: "index.html".to_owned(),
+        index_file: "index.html".to_owned(),
         dotfiles: Dotfiles::Hidden,
         listing: Listing::Shown,
         fallback: Fallback::NotFound,

@@ -117,7 +117,7 @@ fn a_folder_answers_with_its_index() {
     server.ask(&get("/sub/").field("If-None-Match", tag_of(b"the other"))).expect(304);
     server.ask(&get("/sub/").field("Range", "bytes=0-2")).expect(206);
 
-    let server = Launch::new().args(["--index", "main.htm"]).start();
+    let server = Launch::new().args(["--index-file", "main.htm"]).start();
     server.folder().write("index.html", "not this");
     server.folder().write("main.htm", "but this");
     server.get("/").expect_file(b"but this");

@@ -68,7 +68,7 @@ fn help_tells_of_every_option_and_its_variable() {
     for option in [
         "port",
         "bind",
-        "index",
+        "index-file",
         "spa",
         "hidden",
         "follow-symlinks",
@@ -137,7 +137,8 @@ fn an_option_that_makes_no_sense_is_named() {
     }
     for value in ["../secret", "a/b", "", "..", "."] {
         assert!(
-            refusal(Launch::new(), &folder, &["-p", "0", "--index", value, "root"]).contains("--index"),
+            refusal(Launch::new(), &folder, &["-p", "0", "--index-file", value, "root"])
+                .contains("--index-file"),
             "{value}"
         );
     }
@@ -214,7 +215,7 @@ fn every_option_can_stand_in_the_environment() {
     let launch = Launch::bare()
         .env("IFMATCH_PORT", "0")
         .env("IFMATCH_BIND", "127.0.0.2")
-        .env("IFMATCH_INDEX", "start.html")
+        .env("IFMATCH_INDEX_FILE", "start.html")
         .env("IFMATCH_SPA", "true")
         .env("IFMATCH_HIDDEN", "true")
         .env("IFMATCH_FOLLOW_SYMLINKS", "deny")
