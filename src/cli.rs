@@ -1,5 +1,6 @@
 //! The command line: flags as typed, lowered once into a [`Config`].
 
+mod index;
 mod writes;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use crate::root::{OpenError, Root, SymlinkPolicy, shown};
 use crate::validator_store::StoreOptions;
 use crate::validator_store::digest::DigestAlgorithm;
 use crate::validator_store::settle::{Settled, settle};
+use index::IndexArgs;
 use writes::WriteArgs;
 
 const DEFAULT_PORT: u16 = 8080;
@@ -111,6 +113,8 @@ struct ServeArgs {
     #[arg(long, value_enum, default_value_t, env = "IFMATCH_LOG_FORMAT")]
     log_format: LogFormatArg,
     #[command(flatten)]
+    index: IndexArgs,
+    #[command(flatten)]
     writes: WriteArgs,
 }
 
@@ -184,7 +188,12 @@ impl ServeArgs {
             root: self.root,
             symlinks: self.follow_symlinks.into(),
             addresses: config::addresses(&self.bind, port),
-            store: StoreOptions { algorithm: self.etag_hash.into(), memory: config::DEFAULT_MEMORY },
+            store: StoreOptions {
+                algorithm: self.etag_hash.into(),
+                memory: config::DEFAULT_MEMORY,
+                index: self.index.index,
+            },
+            index_cache: self.index.cache(),
             site: SiteOptions {
                 index_file: self.index_file,
                 dotfiles: if self.hidden { Dotfiles::Served } else { Dotfiles::Hidden },
@@ -287,7 +296,7 @@ fn tag_of(file: &Path, algorithm: DigestAlgorithm) -> Result<String, UsageError>
     let path = name.and_then(|name| ResourcePath::ROOT.child(name, Dotfiles::Served));
     let path = path.ok_or_else(|| failed("no request could name this file"))?;
     let root = Root::open(parent, SymlinkPolicy::All).map_err(|error| failed(&error.to_string()))?;
-    match settle(algorithm, |opened| root.filesystem(&path, opened), || root.open_file(&path)) {
+    match settle(algorithm, |opened| root.filesystem(&path, opened), |_, _| None, || root.open_file(&path)) {
         Ok(Settled::Certain(reading)) => Ok(reading.digest.entity_tag().to_string()),
         Ok(Settled::Fleeting(_) | Settled::Busy) => {
             Err(failed("it is being written or was changed just now; try again in two seconds"))

@@ -21,12 +21,23 @@ pub struct Config {
     pub addresses: Vec<SocketAddr>,
     /// How tags are made and how much is kept.
     pub store: StoreOptions,
+    /// Where the index is saved.
+    pub index_cache: IndexCache,
     /// How the folder is presented.
     pub site: SiteOptions,
     /// Whether file events are listened to.
     pub watch: Watch,
     /// What is logged, and how.
     pub log: LogConfig,
+}
+
+/// The folder in which the index is saved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IndexCache {
+    /// The one that was asked for.
+    Named(PathBuf),
+    /// Where caches usually are; not used if that is in the served folder.
+    Usual(PathBuf),
 }
 
 /// Whether file events are listened to.

@@ -99,13 +99,14 @@ pub enum Fallback {
 /// use ifmatch::resource_path::Dotfiles;
 /// use ifmatch::root::{Root, SymlinkPolicy};
 /// use ifmatch::validator_store::digest::DigestAlgorithm;
+/// use ifmatch::validator_store::index::IndexMode;
 /// use ifmatch::validator_store::{StoreOptions, ValidatorStore, watch};
 /// use ifmatch::write::WriteOptions;
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let root = Root::open("public".as_ref(), SymlinkPolicy::Within)?;
 /// let cache_control = HeaderValue::from_static("no-cache");
-/// let store = StoreOptions { algorithm: DigestAlgorithm::Xxh3, memory: 64 << 20 };
+/// let store = StoreOptions { algorithm: DigestAlgorithm::Xxh3, memory: 64 << 20, index: IndexMode::Off };
 /// let store = ValidatorStore::new(root, store, http::renderer(cache_control.clone()));
 /// let watch = watch::start(Arc::clone(&store));
 /// let options = SiteOptions {

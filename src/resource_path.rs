@@ -144,9 +144,17 @@ impl<'a> ResourcePath<'a> {
             return None;
         }
         let own = self.0.is_empty() && name == OWN_NAME;
-        let unportable = name.starts_with('*') || name.ends_with([':', '<', '>']);
         let path = if self.0.is_empty() { name.to_owned() } else { format!("{}/{name}", self.0) };
-        (!own && !unportable).then_some(ResourcePath(Cow::Owned(path)))
+        (!own && !is_unportable(name)).then_some(ResourcePath(Cow::Owned(path)))
+    }
+
+    /// The resource at this relative path, as names on disk spell it; `None` where no request could name it.
+    pub fn from_names(relative: &'a str, dotfiles: Dotfiles) -> Option<Self> {
+        let served =
+            |name: &str| !name.is_empty() && !is_unportable(name) && check_segment(name, dotfiles).is_ok();
+        let mut names = relative.split('/');
+        let own = names.clone().next() == Some(OWN_NAME);
+        (!own && names.all(served)).then_some(ResourcePath(Cow::Borrowed(relative)))
     }
 
     /// The directory that holds this resource; the root is its own parent.
@@ -218,6 +226,11 @@ fn check_segment(segment: &str, dotfiles: Dotfiles) -> Result<(), PathError> {
         return Err(PathError::Hidden);
     }
     Ok(())
+}
+
+/// Whether actix-files refuses the name.
+fn is_unportable(name: &str) -> bool {
+    name.starts_with('*') || name.ends_with([':', '<', '>'])
 }
 
 /// Whether every byte may stand as it is: letters, digits and harmless marks, no empty segment

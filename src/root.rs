@@ -3,6 +3,7 @@
 //!
 //! Root knows nothing of HTTP, of entity tags or of caching.
 
+mod cache;
 mod conflict;
 mod exchange;
 mod filesystem;
@@ -16,9 +17,11 @@ mod recover;
 mod reserved;
 mod stage;
 mod stamp;
+mod walk;
 
+pub use cache::{CacheError, CacheFolder, Replaced, boot_id};
 pub use exchange::{Expected, Swap};
-pub use filesystem::{Filesystem, Locality, ReadStyle, Timestamps};
+pub use filesystem::{Filesystem, Locality, ReadStyle, Stamping, Timestamps};
 pub use guard::SwapGuard;
 pub use lock::DirectoryLock;
 pub use open::{DirectoryEntry, Node, OpenDirectory, OpenError, OpenFile, Standing, SymlinkPolicy};
@@ -26,6 +29,7 @@ pub use place::{Occupant, Parents, Place, WriteError};
 pub use recover::{HasTag, Recovered};
 pub use stage::{Creation, Held, StagedFile, StagedVersion};
 pub use stamp::{Stamp, Timestamp};
+pub use walk::{Walk, Walked, WalkedFile};
 
 use std::ffi::{CStr, CString};
 use std::fmt;
@@ -138,6 +142,14 @@ impl Root {
     /// The absolute path of the folder, as it was named at start.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The path of the folder with all links resolved, as it is now.
+    ///
+    /// # Errors
+    /// What the filesystem returns.
+    pub fn real_path(&self) -> std::io::Result<PathBuf> {
+        self.path.canonicalize()
     }
 
     /// The location of a resource; `None` for a name with a NUL byte, which no path has.

@@ -1,8 +1,11 @@
 //! Putting the parts together: listeners, workers, the announcement at start.
 
+mod progress;
+
 use std::fmt;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -14,11 +17,13 @@ use actix_web::App;
 use actix_web::dev::AppConfig;
 use actix_web::rt::net::TcpStream;
 
-use crate::config::{Banner, Config, Watch};
+use crate::config::{Banner, Config, IndexCache, Watch};
 use crate::http::{self, Site, SiteService, Store};
 use crate::root::lease::LeaseProbe;
-use crate::root::{Recovered, Root, RootError, SwapGuard, SymlinkPolicy, shown};
+use crate::root::{CacheError, CacheFolder, Recovered, Root, RootError, SwapGuard, SymlinkPolicy, shown};
 use crate::validator_store::ValidatorStore;
+use crate::validator_store::index::IndexMode;
+use crate::validator_store::index::keeper::{self, KeeperOptions};
 use crate::validator_store::record::has_tag;
 use crate::validator_store::watch::{self, WatchStatus};
 use crate::write::{Deletes, Durability, Uploads, WriteOptions};
@@ -42,6 +47,8 @@ pub enum ServerError {
     Root(RootError),
     /// An address cannot be listened at.
     Listen(SocketAddr, io::Error),
+    /// The folder that was named for the index lies in the served one.
+    CacheServed(PathBuf),
     /// Anything else.
     Io(io::Error),
 }
@@ -68,6 +75,9 @@ impl fmt::Display for ServerError {
                 address.ip()
             ),
             Self::Listen(address, error) => write!(f, "cannot listen at {address}: {error}"),
+            Self::CacheServed(folder) => {
+                write!(f, "--index-cache {} lies in the served folder; name one outside of it", shown(folder))
+            }
             Self::Io(error) => write!(f, "the server stopped: {error}"),
         }
     }
@@ -81,6 +91,7 @@ impl std::error::Error for ServerError {}
 /// [`ServerError`], a sentence for the person who started the program.
 pub fn run(config: &Config) -> Result<(), ServerError> {
     let root = Root::open(&config.root, config.symlinks).map_err(ServerError::Root)?;
+    let cache = index_cache(config, &root)?;
     if config.site.writes.allow_writes() {
         recover(&root);
         survive_size_limit();
@@ -93,7 +104,23 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
         .build()
         .map_err(ServerError::Io)?;
     let system = actix_web::rt::System::with_tokio_rt(|| runtime);
-    system.block_on(serve(config, root, listeners))
+    system.block_on(serve(config, root, cache, listeners))
+}
+
+/// The folder in which the index is saved, if it is to be and can be.
+fn index_cache(config: &Config, root: &Root) -> Result<Option<CacheFolder>, ServerError> {
+    if config.store.index == IndexMode::Off {
+        return Ok(None);
+    }
+    let (IndexCache::Named(folder) | IndexCache::Usual(folder)) = &config.index_cache;
+    match (CacheFolder::open(folder, root), &config.index_cache) {
+        (Ok(opened), _) => Ok(Some(opened)),
+        (Err(CacheError::Served), IndexCache::Named(_)) => Err(ServerError::CacheServed(folder.clone())),
+        (Err(error), _) => {
+            log::info!("the index is not saved in {}: {error}", shown(folder));
+            Ok(None)
+        }
+    }
 }
 
 /// Connections, files being sent and displaced versions take descriptors; the soft limit is made for programs
@@ -126,12 +153,19 @@ fn recover(root: &Root) {
     }
 }
 
-async fn serve(config: &Config, root: Root, listeners: Vec<TcpListener>) -> Result<(), ServerError> {
+async fn serve(
+    config: &Config,
+    root: Root,
+    cache: Option<CacheFolder>,
+    listeners: Vec<TcpListener>,
+) -> Result<(), ServerError> {
     let store = ValidatorStore::new(root, config.store, http::renderer(config.site.cache_control.clone()));
     let watch = match config.watch {
         Watch::On => watch::start(Arc::clone(&store)),
         Watch::Off => Arc::new(WatchStatus::default()),
     };
+    let keeper = KeeperOptions { folder: cache, dotfiles: config.site.dotfiles };
+    let keeper = keeper::start(Arc::clone(&store), keeper);
     watch.wait_for_start(WATCH_START).await;
     let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>();
     let addresses = addresses.map_err(ServerError::Io)?;
@@ -141,7 +175,12 @@ async fn serve(config: &Config, root: Root, listeners: Vec<TcpListener>) -> Resu
     {
         log::debug!("nobody reads the announcement: {error}");
     }
-    start(site.mounted_at(""), listeners)?.await.map_err(ServerError::Io)
+    if config.log.banner == Banner::Shown {
+        progress::show(store);
+    }
+    let ended = start(site.mounted_at(""), listeners)?.await.map_err(ServerError::Io);
+    keeper.finish();
+    ended
 }
 
 fn start(site: SiteService, listeners: Vec<TcpListener>) -> Result<Server, ServerError> {

@@ -10,6 +10,7 @@
 pub mod digest;
 mod entry;
 mod flight;
+pub mod index;
 mod integrity;
 pub mod record;
 pub mod settle;
@@ -31,6 +32,7 @@ use crate::semantics::validators::Validators;
 use digest::DigestAlgorithm;
 pub use entry::Entry;
 use flight::{Flights, Outcome, Places};
+use index::{Index, IndexMode};
 use settle::{MEMORY_FILE_LIMIT, unrest};
 use withheld::Withheld;
 pub use withheld::Withholding;
@@ -51,6 +53,8 @@ pub struct StoreOptions {
     pub algorithm: DigestAlgorithm,
     /// How many bytes of small files are kept in memory.
     pub memory: u64,
+    /// What the index is filled with, once it is started ([`index::keeper::start`]).
+    pub index: IndexMode,
 }
 
 /// Makes what the HTTP edge keeps beside an entry.
@@ -67,6 +71,7 @@ pub struct ValidatorStore<R> {
     executor: Handle,
     evictions: AtomicU64,
     withheld: Withheld,
+    index: Index,
 }
 
 /// What is at a path.
@@ -118,6 +123,7 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
             executor: Handle::current(),
             evictions: AtomicU64::new(0),
             withheld: Withheld::default(),
+            index: Index::new(options.index),
         })
     }
 
@@ -129,6 +135,11 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
     /// The hash behind the tags.
     pub fn algorithm(&self) -> DigestAlgorithm {
         self.algorithm
+    }
+
+    /// The index.
+    pub fn index(&self) -> &Index {
+        &self.index
     }
 
     /// What the HTTP edge would keep beside an entry with these validators.
@@ -232,7 +243,8 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
         self.entries.peek(path).is_some_and(|entry| self.is_true(&entry))
     }
 
-    /// Stops trusting what is known of `path`, whatever its stamp says.
+    /// Stops trusting what is known of `path`, whatever its stamp says. The index stays as it is: it has nothing of files
+    /// that could have changed under their stamp.
     pub fn evict(&self, path: &str) {
         self.flights.taint(|flying| flying == path);
         if let Some(entry) = self.entries.peek(path) {

@@ -16,6 +16,7 @@ pub(super) fn respond(site: &Site) -> HttpResponse {
     let root = site.store.root();
     let ok = root.check().is_ok();
     let filesystem = root.own_filesystem();
+    let index = site.store.index().statistics();
     let document = json!({
         "ok": ok,
         "version": env!("CARGO_PKG_VERSION"),
@@ -33,6 +34,14 @@ pub(super) fn respond(site: &Site) -> HttpResponse {
             "state": site.watch.state().name(),
             "overflows": site.watch.overflows(),
             "evictions": site.store.evictions(),
+        },
+        "index": {
+            "mode": index.mode.name(),
+            "state": index.state.name(),
+            "files": index.files,
+            "bytes_hashed": index.bytes_hashed,
+            "read": index.read,
+            "known": index.known,
         },
     });
     let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -8,10 +8,11 @@ use super::*;
 use crate::root::{Root, SymlinkPolicy};
 use crate::validator_store::StoreOptions;
 use crate::validator_store::digest::DigestAlgorithm;
+use crate::validator_store::index::IndexMode;
 
 pub(super) fn site(folder: &std::path::Path) -> Site {
     let root = Root::open(folder, SymlinkPolicy::Within).unwrap();
-    let store = StoreOptions { algorithm: DigestAlgorithm::Xxh3, memory: 1 << 20 };
+    let store = StoreOptions { algorithm: DigestAlgorithm::Xxh3, memory: 1 << 20, index: IndexMode::Off };
     let no_cache = HeaderValue::from_static("no-cache");
     let options = SiteOptions {
         index_file: "index.html".to_owned(),

@@ -42,6 +42,17 @@ pub enum ReadStyle {
     Pool,
 }
 
+/// Whether a ctime that nobody can set moves with every change of a file's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stamping {
+    /// Yes: equal stamps, at any two times since the machine was started, are equal bytes.
+    Every,
+    /// Not known, or not so. A store through a mapping moves nothing on memory-backed and stacked filesystems.
+    /// FAT and exFAT have no ctime of their own and show mtime, which anybody can set. Images (squashfs, erofs) have the
+    /// times that their maker gave them, and another image may be mounted in their place.
+    Partial,
+}
+
 /// What is known of one filesystem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Filesystem {
@@ -53,6 +64,8 @@ pub struct Filesystem {
     pub locality: Locality,
     /// How it is best read.
     pub read_style: ReadStyle,
+    /// Whether its stamps tell of every change.
+    pub stamping: Stamping,
 }
 
 /// The filesystems met so far, by device number.
@@ -97,13 +110,14 @@ impl Filesystems {
         }
         let magic = fstatfs(fd).map_or(0, |status| status.f_type as u64 & 0xffff_ffff);
         let (name, locality, read_style) = describe(magic);
+        let stamping = stamping(magic);
         let timestamps = match locality {
             Locality::Local if unnamed().is_some_and(|file| is_multigrain(device, &file)) => {
                 Timestamps::Multigrain
             }
             _ => Timestamps::Coarse,
         };
-        let found = Filesystem { name, timestamps, locality, read_style };
+        let found = Filesystem { name, timestamps, locality, read_style, stamping };
         log::debug!("filesystem {device:x}: {found:?}");
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(device, found);
         found
@@ -136,6 +150,19 @@ fn describe(magic: u64) -> (&'static str, Locality, ReadStyle) {
         0x7461_636f => ("ocfs2", Remote, Pool),
         0x0116_1970 => ("gfs2", Remote, Pool),
         _ => ("unknown", Local, Pool),
+    }
+}
+
+/// The filesystems that keep a ctime on disk, and move it when a page is first stored to through a mapping.
+fn stamping(magic: u64) -> Stamping {
+    const EXT4: u64 = 0xef53;
+    const XFS: u64 = 0x5846_5342;
+    const BTRFS: u64 = 0x9123_683e;
+    const F2FS: u64 = 0xf2f5_2010;
+    const BCACHEFS: u64 = 0xca45_1a4e;
+    match magic {
+        EXT4 | XFS | BTRFS | F2FS | BCACHEFS => Stamping::Every,
+        _ => Stamping::Partial,
     }
 }
 

@@ -59,7 +59,8 @@ impl Digest {
 
     /// The strong entity tag of the bytes: base64url without padding, 22 or 43 characters.
     pub fn entity_tag(&self) -> EntityTag<'static> {
-        EntityTag::strong(self.encode()).expect("base64url has only characters a tag may have")
+        EntityTag::strong(URL_SAFE_NO_PAD.encode(self.as_bytes()).into_bytes())
+            .expect("base64url has only characters a tag may have")
     }
 
     /// The hash that makes opaque tags of this length.
@@ -71,12 +72,12 @@ impl Digest {
         }
     }
 
-    fn encode(&self) -> Vec<u8> {
-        let bytes: &[u8] = match self {
+    /// Its bytes, 16 or 32.
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        match self {
             Self::Xxh3(bytes) => bytes,
             Self::Blake3(bytes) => bytes,
-        };
-        URL_SAFE_NO_PAD.encode(bytes).into_bytes()
+        }
     }
 }
 

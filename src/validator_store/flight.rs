@@ -15,7 +15,7 @@ use super::ValidatorStore;
 use super::entry::{Certainty, Entry, Read};
 use super::settle::{MEMORY_FILE_LIMIT, Settled, settle};
 use crate::resource_path::ResourcePath;
-use crate::root::{OpenError, OpenFile, Stamp};
+use crate::root::{Filesystem, OpenError, OpenFile, Stamp};
 
 /// The readings under way.
 pub(super) struct Flights<R> {
@@ -150,7 +150,8 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
     fn read_and_record(&self, path: ResourcePath<'static>, flight: &Flight<R>) -> Outcome<R> {
         let (began, mark) = (Instant::now(), self.withheld.mark());
         let filesystem = |file: &OpenFile| self.root.filesystem(&path, file);
-        let settled = match settle(self.algorithm, filesystem, || self.root.open_file(&path)) {
+        let known = |filesystem: &Filesystem, stamp: &Stamp| self.index.find(filesystem, stamp);
+        let settled = match settle(self.algorithm, filesystem, known, || self.root.open_file(&path)) {
             Ok(settled) => settled,
             Err(error) => return Outcome::Failed(error),
         };
@@ -161,6 +162,9 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
         };
         if !self.withheld.may_tell(path.as_str(), &reading.stamp, mark) {
             return Outcome::Withheld(reading.stamp);
+        }
+        if certainty == Certainty::Certain && !flight.tainted.load(Ordering::Acquire) {
+            self.index.add_reading(&reading);
         }
         let Some(location) = self.root.locate(&path) else { return Outcome::Failed(OpenError::Missing) };
         let previous = self.entries.peek(path.as_str());

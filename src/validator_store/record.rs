@@ -12,7 +12,7 @@ use super::entry::{Certainty, Entry, Read};
 use super::settle::{MEMORY_FILE_LIMIT, Proof, Reading, read_held};
 use super::withheld::Withholding;
 use crate::resource_path::ResourcePath;
-use crate::root::{Held, Locality, OpenError, OpenFile, ReadStyle, StagedVersion, Stamp};
+use crate::root::{Held, Locality, OpenError, OpenFile, StagedVersion, Stamp, Stamping};
 
 impl<R: Send + Sync + 'static> ValidatorStore<R> {
     /// Makes no answer from the version with this stamp's inode, nor from what is at `path`, until it is confirmed.
@@ -33,19 +33,24 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
         let stamp = file.stamp_now()?;
         let filesystem = self.root.filesystem(path, file);
         let known = self.entries.peek(path.as_str());
-        // Memory-backed and stacked filesystems do not stamp stores through a mapping.
-        let stamps_all =
-            filesystem.read_style == ReadStyle::TryCached && filesystem.locality == Locality::Local;
         if let Some(known) = &known
-            && stamps_all
+            && filesystem.stamping == Stamping::Every
             && known.stamp() == stamp
             && !known.is_evicted()
             && matches!(held, Held::Leased(_))
         {
             return Ok(Arc::clone(known));
         }
-        let (digest, body) =
-            read_held(file, &stamp, self.algorithm, || held.is_undisturbed())?.ok_or(OpenError::Busy)?;
+        let indexed = match held {
+            Held::Leased(_) if stamp.size > MEMORY_FILE_LIMIT => self.index.find(&filesystem, &stamp),
+            _ => None,
+        };
+        let (digest, body) = match indexed {
+            Some(digest) => (digest, None),
+            None => {
+                read_held(file, &stamp, self.algorithm, || held.is_undisturbed())?.ok_or(OpenError::Busy)?
+            }
+        };
         let reading = Reading { stamp, digest, body, filesystem, proof: Proof::Lease };
         self.entry(path, reading, known.as_deref(), began)
     }
@@ -70,6 +75,9 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
         let reading = Reading { stamp, digest, body, filesystem, proof: Proof::Lease };
         let entry = self.entry(path, reading, self.entries.peek(path.as_str()).as_deref(), began)?;
         let stays = filesystem.locality == Locality::Local && filesystem.settling_time(&stamp).is_zero();
+        if vouched.is_some() && stays {
+            self.index.add(&filesystem, &stamp, &digest);
+        }
         if vouched.is_some() && stays && kept_whole {
             self.entries.insert(path.clone().into_owned(), Arc::clone(&entry));
         }

@@ -40,7 +40,8 @@ const YOUNGEST: Duration = Duration::from_millis(20);
 /// tag. A log that is written to every second gets through between two lines.
 const QUIET: Duration = Duration::from_millis(200);
 
-const PIECE: usize = 1 << 20;
+/// How much is read at a time.
+pub(super) const PIECE: usize = 1 << 20;
 
 /// What settling found.
 pub enum Settled {
@@ -98,20 +99,21 @@ struct Attempt {
 }
 
 /// Reads the file that `open` opens until it is settled, for at most a second and
-/// the time of one reading more. Blocks.
+/// the time of one reading more. Blocks. A large file whose digest is `known` under its stamp is not read.
 ///
 /// # Errors
 /// What `open` or reading returns.
 pub fn settle(
     algorithm: DigestAlgorithm,
     filesystem: impl Fn(&OpenFile) -> Filesystem,
+    known: impl Fn(&Filesystem, &Stamp) -> Option<Digest>,
     open: impl Fn() -> Result<OpenFile, OpenError>,
 ) -> Result<Settled, OpenError> {
     let began = Instant::now();
     let mut pause = FIRST_PAUSE;
     loop {
         let file = open()?;
-        let Attempt { stamp, reading, missing } = attempt(&file, filesystem(&file), algorithm)?;
+        let Attempt { stamp, reading, missing } = attempt(&file, filesystem(&file), algorithm, &known)?;
         let waited = began.elapsed();
         let mut wait = pause;
         match (missing, reading) {
@@ -135,6 +137,7 @@ fn attempt(
     file: &OpenFile,
     filesystem: Filesystem,
     algorithm: DigestAlgorithm,
+    known: impl Fn(&Filesystem, &Stamp) -> Option<Digest>,
 ) -> Result<Attempt, OpenError> {
     let stamp = file.stamp_now()?;
     let needed = filesystem.settling_time(&stamp);
@@ -151,12 +154,36 @@ fn attempt(
             Reading { stamp, digest, body: Some(Bytes::from(bytes)), filesystem, proof }
         }),
         (false, Some(Duration::ZERO)) => {
-            let digest = read_large(file, &stamp, algorithm, || true)?;
+            let known = (lease == LeaseProbe::Granted).then(|| known(&filesystem, &stamp)).flatten();
+            let digest = match known {
+                Some(digest) => Some(digest),
+                None => read_large(file, &stamp, algorithm, || true)?,
+            };
             digest.map(|digest| Reading { stamp, digest, body: None, filesystem, proof })
         }
         (false, _) => None,
     };
     Ok(Attempt { stamp, reading, missing })
+}
+
+/// The digest of a file that was opened just now, if it can be settled without waiting and under a granted lease, and as
+/// long as it is `wanted`. It is read into `buffer`.
+pub(super) fn settle_at_once(
+    file: &OpenFile,
+    filesystem: &Filesystem,
+    algorithm: DigestAlgorithm,
+    buffer: &mut [u8],
+    wanted: impl Fn() -> bool,
+) -> Result<Option<Digest>, OpenError> {
+    let stamp = file.stamp();
+    let young = !missing_age(&stamp, filesystem.settling_time(&stamp)).is_zero();
+    if young || lease::probe(file) != LeaseProbe::Granted {
+        return Ok(None);
+    }
+    match usize::try_from(stamp.size).ok().and_then(|size| buffer.get_mut(..size)) {
+        Some(bytes) => Ok(fill(file, &stamp, bytes)?.then(|| Digest::of(algorithm, bytes))),
+        None => read_large_into(buffer, file, &stamp, algorithm, wanted),
+    }
 }
 
 /// How much older the last change must be before its stamp speaks for the bytes.
@@ -205,16 +232,20 @@ pub(super) fn read_held(
 
 /// All bytes of a small file; `None` if its stamp moved meanwhile or bytes were missing.
 fn read_small(file: &OpenFile, stamp: &Stamp) -> Result<Option<Vec<u8>>, OpenError> {
-    let size = usize::try_from(stamp.size).unwrap_or(usize::MAX);
-    let mut bytes = vec![0; size];
+    let mut bytes = vec![0; usize::try_from(stamp.size).unwrap_or(usize::MAX)];
+    Ok(fill(file, stamp, &mut bytes)?.then_some(bytes))
+}
+
+/// Reads as many bytes as `bytes` has room for. Whether there were so many, and the stamp is the same afterwards.
+fn fill(file: &OpenFile, stamp: &Stamp, bytes: &mut [u8]) -> Result<bool, OpenError> {
     let mut filled = 0;
-    while filled < size {
+    while filled < bytes.len() {
         match file.read_at(&mut bytes[filled..], filled as u64)? {
-            0 => return Ok(None),
+            0 => return Ok(false),
             read => filled += read,
         }
     }
-    Ok((file.stamp_now()? == *stamp).then_some(bytes))
+    Ok(file.stamp_now()? == *stamp)
 }
 
 /// The digest of a large file; `None` as soon as its stamp moves, or it is not `wanted` any more.
@@ -224,8 +255,18 @@ fn read_large(
     algorithm: DigestAlgorithm,
     wanted: impl Fn() -> bool,
 ) -> Result<Option<Digest>, OpenError> {
+    read_large_into(&mut vec![0; PIECE], file, stamp, algorithm, wanted)
+}
+
+fn read_large_into(
+    buffer: &mut [u8],
+    file: &OpenFile,
+    stamp: &Stamp,
+    algorithm: DigestAlgorithm,
+    wanted: impl Fn() -> bool,
+) -> Result<Option<Digest>, OpenError> {
     let mut hasher = Hasher::new(algorithm);
-    let read = read_through(file, stamp, |piece| {
+    let read = read_pieces(buffer, file, stamp, |piece| {
         hasher.update(piece);
         if wanted() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
@@ -243,12 +284,20 @@ fn read_large(
 pub(super) fn read_through(
     file: &OpenFile,
     stamp: &Stamp,
+    take: impl FnMut(&[u8]) -> ControlFlow<()>,
+) -> Result<ReadThrough, OpenError> {
+    read_pieces(&mut vec![0; PIECE], file, stamp, take)
+}
+
+fn read_pieces(
+    piece: &mut [u8],
+    file: &OpenFile,
+    stamp: &Stamp,
     mut take: impl FnMut(&[u8]) -> ControlFlow<()>,
 ) -> Result<ReadThrough, OpenError> {
-    let mut piece = vec![0; PIECE];
     let mut offset = 0;
     while offset < stamp.size {
-        let wanted = usize::try_from(stamp.size - offset).unwrap_or(PIECE).min(PIECE);
+        let wanted = usize::try_from(stamp.size - offset).unwrap_or(usize::MAX).min(piece.len());
         let read = file.read_at(&mut piece[..wanted], offset)?;
         if read == 0 || file.stamp_now()? != *stamp {
             return Ok(ReadThrough::Moved);

@@ -20,7 +20,8 @@ pub(super) fn with_store<F: Future<Output = ()>>(
     let root = Root::open(folder.path(), SymlinkPolicy::Within).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let options = StoreOptions { algorithm: DigestAlgorithm::Xxh3, memory: 1 << 20 };
+        let options =
+            StoreOptions { algorithm: DigestAlgorithm::Xxh3, memory: 1 << 20, index: IndexMode::Off };
         let store = ValidatorStore::new(root, options, Box::new(|_, _| ()));
         test(store, folder.path().join(name)).await;
     });

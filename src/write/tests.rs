@@ -13,6 +13,7 @@ use crate::semantics::entity_tag::EntityTagList;
 use crate::semantics::integrity::{ExpectedDigests, IntegrityField};
 use crate::validator_store::StoreOptions;
 use crate::validator_store::digest::{Digest, DigestAlgorithm};
+use crate::validator_store::index::IndexMode;
 
 /// All that can be allowed is allowed.
 const ALL: WriteOptions = WriteOptions {
@@ -35,7 +36,7 @@ impl Folder {
     fn with(options: WriteOptions, symlinks: SymlinkPolicy) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = Root::open(folder.path(), symlinks).unwrap();
-        let store = StoreOptions { algorithm: DigestAlgorithm::Xxh3, memory: 1 << 20 };
+        let store = StoreOptions { algorithm: DigestAlgorithm::Xxh3, memory: 1 << 20, index: IndexMode::Off };
         let store = ValidatorStore::new(root, store, Box::new(|_, _| ()));
         Self { folder, writer: Writer::new(store, options) }
     }

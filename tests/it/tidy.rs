@@ -34,6 +34,8 @@ const RESERVED: &[Reserved] = &[
     Reserved { name: "md5::", only_in: &["validator_store/digest.rs"] },
     Reserved { name: "sfv::", only_in: &["semantics/integrity.rs"] },
     Reserved { name: "notify::", only_in: &["validator_store/watch.rs"] },
+    Reserved { name: "ignore::", only_in: &["root/walk.rs"] },
+    Reserved { name: "indicatif::", only_in: &["server/progress.rs"] },
     Reserved { name: "unsafe", only_in: &["root/lease.rs"] },
     Reserved { name: "libc::", only_in: &["root/lease.rs"] },
     Reserved { name: "rustix::fs", only_in: &["root.rs", "root/"] },

@@ -1,7 +1,7 @@
 //! The dates of histories.
 
 use super::*;
-use crate::root::{Filesystem, ReadStyle, Timestamp, Timestamps};
+use crate::root::{Filesystem, ReadStyle, Stamping, Timestamp, Timestamps};
 use crate::validator_store::digest::DigestAlgorithm;
 
 const FILESYSTEM: Filesystem = Filesystem {
@@ -9,6 +9,7 @@ const FILESYSTEM: Filesystem = Filesystem {
     timestamps: Timestamps::Multigrain,
     locality: Locality::Local,
     read_style: ReadStyle::InPlace,
+    stamping: Stamping::Partial,
 };
 
 fn read(bytes: &'static str, modified: i64, changed: i64) -> Read {

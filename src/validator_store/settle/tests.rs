@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::resource_path::{Dotfiles, ResourcePath};
-use crate::root::{Locality, ReadStyle, Root, SymlinkPolicy, Timestamps};
+use crate::root::{Locality, ReadStyle, Root, Stamping, SymlinkPolicy, Timestamps};
 
 const LARGE: usize = 3 << 20;
 
@@ -33,7 +33,7 @@ impl Folder {
     /// What settling finds on a filesystem with such timestamps.
     fn settle(&self, timestamps: Timestamps) -> &'static str {
         let filesystem = filesystem(timestamps);
-        match settle(DigestAlgorithm::Xxh3, |_| filesystem, || Ok(self.open())).unwrap() {
+        match settle(DigestAlgorithm::Xxh3, |_| filesystem, |_, _| None, || Ok(self.open())).unwrap() {
             Settled::Certain(_) => "certain",
             Settled::Fleeting(_) => "fleeting",
             Settled::Busy => "busy",
@@ -42,7 +42,8 @@ impl Folder {
 }
 
 fn filesystem(timestamps: Timestamps) -> Filesystem {
-    Filesystem { name: "test", timestamps, locality: Locality::Local, read_style: ReadStyle::InPlace }
+    let (locality, read_style, stamping) = (Locality::Local, ReadStyle::InPlace, Stamping::Partial);
+    Filesystem { name: "test", timestamps, locality, read_style, stamping }
 }
 
 #[test]

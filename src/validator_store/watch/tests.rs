@@ -8,6 +8,7 @@ use super::*;
 use crate::resource_path::{Dotfiles, ResourcePath};
 use crate::root::{Root, SymlinkPolicy};
 use crate::validator_store::digest::DigestAlgorithm;
+use crate::validator_store::index::IndexMode;
 use crate::validator_store::{Patience, StoreOptions};
 
 /// Handles events until one is about `name`.
@@ -29,7 +30,8 @@ fn after_lost_events_nothing_is_believed_and_every_folder_is_watched() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let root = Root::open(folder.path(), SymlinkPolicy::Within).unwrap();
-        let options = StoreOptions { algorithm: DigestAlgorithm::Xxh3, memory: 1 << 20 };
+        let options =
+            StoreOptions { algorithm: DigestAlgorithm::Xxh3, memory: 1 << 20, index: IndexMode::Off };
         let store = ValidatorStore::new(root, options, Box::new(|_, _| ()));
         let status = Arc::new(WatchStatus::default());
         let mut actor = Actor::new(Arc::clone(&store), Arc::clone(&status)).unwrap();

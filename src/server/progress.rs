@@ -1,0 +1,43 @@
+//! A line on the terminal that tells how far the warm-up of the index is: the one user of `indicatif`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget};
+
+use crate::http::Store;
+use crate::validator_store::index::IndexState;
+
+/// How often the line is drawn.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// Shows the line until the warm-up is over, in a thread of its own. Where standard error is no terminal it shows
+/// nothing.
+pub(super) fn show(store: Arc<Store>) {
+    if ProgressDrawTarget::stderr().is_hidden() {
+        return;
+    }
+    let thread = std::thread::Builder::new().name("progress".to_owned());
+    if let Err(error) = thread.spawn(move || draw(&store)) {
+        log::debug!("the progress of the index is not shown: {error}");
+    }
+}
+
+fn draw(store: &Store) {
+    let line = ProgressBar::new_spinner();
+    loop {
+        let now = store.index().statistics();
+        if now.state != IndexState::Walking {
+            return line.finish_and_clear();
+        }
+        let (done, elapsed) = (now.read + now.known, line.elapsed().as_secs_f64().max(0.001));
+        line.set_message(format!(
+            "index: {} files ({} a second), {} read",
+            HumanCount(done),
+            HumanCount((done as f64 / elapsed) as u64),
+            HumanBytes(now.bytes_hashed)
+        ));
+        line.tick();
+        std::thread::sleep(INTERVAL);
+    }
+}
