@@ -15,6 +15,7 @@ mod express;
 mod freshness;
 mod fuzz;
 mod harness;
+mod index;
 mod integrity;
 mod listing;
 mod origin_guard;

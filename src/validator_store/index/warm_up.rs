@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::Index;
 use crate::resource_path::Dotfiles;
-use crate::root::{OpenError, Root, Stamping, Walk, Walked, WalkedFile};
+use crate::root::{Filesystem, OpenError, Root, Stamping, Walk, Walked, WalkedFile};
 use crate::validator_store::ValidatorStore;
 use crate::validator_store::digest::DigestAlgorithm;
 use crate::validator_store::settle::{PIECE, settle_at_once};
@@ -29,8 +29,19 @@ struct Visitor<'a> {
     algorithm: DigestAlgorithm,
     stopping: &'a AtomicBool,
     files: &'a AtomicU64,
+    /// Whether anything was known before.
+    began: Began,
+    /// The last file's device, and what its filesystem can prove.
+    filesystem: Option<(u64, Filesystem)>,
     /// What is read; one for all files.
     buffer: Vec<u8>,
+}
+
+/// Whether anything was known before a warm-up: if not, asking for each file is in vain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Began {
+    Empty,
+    WithRecords,
 }
 
 /// Goes through all files below the root, on all processors and at a low priority, which the calling thread keeps. What
@@ -49,6 +60,7 @@ pub(super) fn warm_up<R: Send + Sync + 'static>(
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let files = AtomicU64::new(0);
+    let began = if table.len() == 0 { Began::Empty } else { Began::WithRecords };
     table.begin_walk();
     let walked = store.root().walk(Walk { dotfiles, threads }, || {
         let mut visitor = Visitor {
@@ -57,6 +69,8 @@ pub(super) fn warm_up<R: Send + Sync + 'static>(
             algorithm: store.algorithm(),
             stopping,
             files: &files,
+            began,
+            filesystem: None,
             buffer: vec![0; PIECE],
         };
         move |file: &WalkedFile<'_>| visitor.visit(file)
@@ -81,11 +95,16 @@ impl Visitor<'_> {
     }
 
     fn look_at(&mut self, walked: &WalkedFile<'_>) -> Result<(), OpenError> {
-        if walked.stamp().is_some_and(|stamp| self.index.has(&stamp)) {
+        let known = || walked.stamp().is_some_and(|stamp| self.index.has(&stamp));
+        if self.began == Began::WithRecords && known() {
             return Ok(());
         }
         let file = walked.open()?;
-        let filesystem = self.root.filesystem(walked.path(), &file);
+        let device = file.stamp().device;
+        let filesystem = match self.filesystem {
+            Some((last, filesystem)) if last == device => filesystem,
+            _ => self.filesystem.insert((device, self.root.filesystem(walked.path(), &file))).1,
+        };
         if filesystem.stamping == Stamping::Every {
             let wanted = || !self.stopping.load(Ordering::Relaxed);
             let settled = settle_at_once(&file, &filesystem, self.algorithm, &mut self.buffer, wanted)?;
