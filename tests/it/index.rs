@@ -166,7 +166,7 @@ fn a_version_that_was_uploaded_is_known_after_a_restart() {
     server.get_settled("/new").expect_file(&bytes);
     assert_eq!((count(&server, "read"), count(&server, "known")), (0, 1));
     let newer = version_bytes(6, LARGE);
-    server.ask(&put("/new", &newer).field("If-Match", &tag_of(&bytes))).expect(204);
+    server.ask(&put("/new", &newer).field("If-Match", tag_of(&bytes))).expect(204);
     server.get_settled("/new").expect_file(&newer);
 }
 
