@@ -6,12 +6,14 @@ use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, flock, fsync, ftruncate, openat, renameat};
+use rustix::fs::{
+    AtFlags, FileType, FlockOperation, Mode, OFlags, Statx, flock, fsync, ftruncate, openat, renameat,
+};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
 use super::Root;
-use super::stamp::{identity, stat};
+use super::stamp::{file_type, identity, stat};
 
 /// A folder for files that may be lost.
 #[derive(Debug)]
@@ -85,7 +87,7 @@ impl CacheFolder {
         let status = stat(&file, c"", AtFlags::EMPTY_PATH)?;
         let ours = status.stx_uid == geteuid().as_raw() || status.stx_uid == 0;
         let by_others = Mode::from_raw_mode(status.stx_mode.into()).intersects(Mode::WGRP | Mode::WOTH);
-        match ours && !by_others && file.metadata()?.is_file() {
+        match ours && !by_others && file_type(&status) == FileType::RegularFile {
             true => Ok((file, status.stx_size)),
             false => Err(io::ErrorKind::PermissionDenied.into()),
         }
@@ -107,17 +109,8 @@ impl CacheFolder {
         let staged = format!("{name}.new");
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = File::from(openat(&self.folder, &staged, flags, Mode::RUSR | Mode::WUSR)?);
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Err(Errno::WOULDBLOCK) => return Ok(Replaced::Busy),
-            other => other?,
-        }
-        // Who held the lock until now has given the file its name.
-        let (locked, named) =
-            (stat(&file, c"", AtFlags::EMPTY_PATH)?, stat(&self.folder, &staged, AtFlags::SYMLINK_NOFOLLOW));
-        if named.map_or(true, |named| identity(&named) != identity(&locked)) {
-            return Ok(Replaced::Busy);
-        }
-        if locked.stx_uid != geteuid().as_raw() {
+        let Some(status) = self.lock(&file, &staged)? else { return Ok(Replaced::Busy) };
+        if status.stx_uid != geteuid().as_raw() {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
         ftruncate(&file, 0)?;
@@ -128,6 +121,18 @@ impl CacheFolder {
         fsync(&file)?;
         renameat(&self.folder, &staged, &self.folder, name)?;
         Ok(Replaced::Done)
+    }
+
+    /// Locks a file that was opened by this name; `None` if another process has it, or if it has this name no longer: who
+    /// had the lock until now may have given it the name of the complete file.
+    fn lock(&self, file: &File, name: &str) -> io::Result<Option<Statx>> {
+        match flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => return Ok(None),
+            other => other?,
+        }
+        let locked = stat(file, c"", AtFlags::EMPTY_PATH)?;
+        let named = stat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW).ok();
+        Ok(named.filter(|named| identity(named) == identity(&locked)))
     }
 }
 

@@ -27,8 +27,9 @@ fn draw(store: &Store) {
     let line = ProgressBar::new_spinner();
     loop {
         let now = store.index().statistics();
-        if now.state != IndexState::Walking {
-            return line.finish_and_clear();
+        match now.state {
+            IndexState::Off | IndexState::Complete => return line.finish_and_clear(),
+            IndexState::Loading | IndexState::Walking => {}
         }
         let (done, elapsed) = (now.read + now.known, line.elapsed().as_secs_f64().max(0.001));
         line.set_message(format!(

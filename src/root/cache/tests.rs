@@ -74,6 +74,19 @@ fn two_who_replace_a_file_at_once_do_not_mix_their_bytes() {
 }
 
 #[test]
+fn a_file_that_was_completed_before_its_lock_was_had_is_left_alone() {
+    let folders = folders();
+    let folder = folders.open("cache").unwrap();
+    std::fs::write(folder.path().join("file.new"), "whole").unwrap();
+    let opened = File::open(folder.path().join("file.new")).unwrap();
+    assert!(folder.lock(&opened, "file.new").unwrap().is_some());
+    std::fs::rename(folder.path().join("file.new"), folder.path().join("file")).unwrap();
+    assert!(folder.lock(&opened, "file.new").unwrap().is_none());
+    std::fs::write(folder.path().join("file.new"), "another").unwrap();
+    assert!(folder.lock(&opened, "file.new").unwrap().is_none());
+}
+
+#[test]
 fn what_others_own_or_may_write_to_is_not_read() {
     let folders = folders();
     let folder = folders.open("cache").unwrap();
