@@ -370,3 +370,33 @@ fn a_file_that_somebody_writes_to_is_not_taken_from_it() {
     server.get_settled("/large").expect_file(&version_bytes(1, LARGE));
     assert_eq!((count(&server, "read"), count(&server, "known")), (0, 1));
 }
+
+/// Two servers in turn, which find nothing that may have a record.
+#[track_caller]
+fn expect_no_records(launch: fn() -> Launch, folder: Folder) {
+    folder.write_version("large", 1, LARGE);
+    folder.write("small", "x");
+    let folder = Arc::new(folder);
+    for _ in 0..2 {
+        let server = start(launch(), &folder);
+        server.get("/large").expect(200);
+        server.get("/small").expect_file(b"x");
+        assert_eq!((count(&server, "files"), count(&server, "read"), count(&server, "known")), (0, 0, 0));
+        stop(server);
+    }
+}
+
+#[test]
+fn files_on_tmpfs_have_no_records() {
+    if let Some(folder) = Folder::on_tmpfs() {
+        expect_no_records(eager, folder);
+    }
+}
+
+#[test]
+fn files_for_which_no_lease_is_granted_have_no_records() {
+    match is_root() {
+        true => expect_no_records(|| eager().by_nobody(), Folder::new()),
+        false => skip("only root can serve as another user"),
+    }
+}

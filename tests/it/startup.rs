@@ -69,6 +69,8 @@ fn help_tells_of_every_option_and_its_variable() {
         "port",
         "bind",
         "index-file",
+        "index",
+        "index-cache",
         "spa",
         "hidden",
         "follow-symlinks",
@@ -223,6 +225,7 @@ fn every_option_can_stand_in_the_environment() {
         .env("IFMATCH_NO_LISTING", "true")
         .env("IFMATCH_NO_WATCH", "true")
         .env("IFMATCH_ETAG_HASH", "blake3")
+        .env("IFMATCH_INDEX", "eager")
         .env("IFMATCH_LOG_FORMAT", "json")
         .env("IFMATCH_VERBOSE", "1");
     let server = launch.start();
@@ -239,6 +242,7 @@ fn every_option_can_stand_in_the_environment() {
     assert_ne!(server.get("/link.txt").status, 200);
     server.get("/sub/").expect_one_of(&[404, 200]);
     assert_eq!(server.health()["watcher"]["state"], "off");
+    assert_eq!(server.health()["index"]["mode"], "eager");
 }
 
 #[test]
@@ -420,7 +424,8 @@ fn it_serves_although_nobody_reads_its_announcement() {
     let mut command = std::process::Command::new(crate::harness::server::PROGRAM);
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let mut child = command.args(["-p", "0"]).arg(folder.root()).stdout(writer).spawn().unwrap();
+    let mut child =
+        command.args(["-p", "0", "--index", "off"]).arg(folder.root()).stdout(writer).spawn().unwrap();
     std::thread::sleep(std::time::Duration::from_millis(300));
     let ended = child.try_wait().unwrap();
     child.kill().unwrap();

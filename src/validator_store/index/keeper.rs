@@ -124,7 +124,7 @@ impl<R: Send + Sync + 'static> Actor<R> {
         let (read, bytes) = (now.read - before.read, now.bytes_hashed - before.bytes_hashed);
         match warm_up {
             Ok(WarmUp { walked: Walked::All, files }) => log::info!(
-                "went through {files} files in {:.1} s: {read} of them ({bytes} bytes) were read",
+                "went through {files} files in {:.2} s: {read} of them ({bytes} bytes) were read",
                 began.elapsed().as_secs_f64()
             ),
             Ok(WarmUp { walked: Walked::Stopped, .. }) => log::info!("going through all files was ended"),
