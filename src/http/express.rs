@@ -90,7 +90,7 @@ impl Express {
         let hit = match form {
             Form::Plain => self.site.store.hit(path.as_str()),
             Form::Slash => {
-                let index = path.child(&self.site.options.index, Dotfiles::Served)?;
+                let index = path.child(&self.site.options.index_file, Dotfiles::Served)?;
                 self.site.store.hit(index.as_str())
             }
         };
