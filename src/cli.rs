@@ -100,6 +100,9 @@ struct ServeArgs {
     /// Do not listen to file events; answers stay right, the first one after a change is slower
     #[arg(long, env = "IFMATCH_NO_WATCH", value_parser = FalseyValueParser::new())]
     no_watch: bool,
+    /// How much memory the bytes of small files may take
+    #[arg(long, value_name = "SIZE", default_value = config::DEFAULT_MEMORY, env = "IFMATCH_MEMORY", value_parser = size)]
+    memory: u64,
     /// The hash behind entity tags: blake3 where uploaders do not trust each other
     #[arg(long, value_enum, default_value_t, env = "IFMATCH_ETAG_HASH")]
     etag_hash: EtagHash,
@@ -190,7 +193,7 @@ impl ServeArgs {
             addresses: config::addresses(&self.bind, port),
             store: StoreOptions {
                 algorithm: self.etag_hash.into(),
-                memory: config::DEFAULT_MEMORY,
+                memory: self.memory,
                 index: self.index.index,
             },
             index_cache: self.index.cache(),
@@ -258,6 +261,10 @@ fn port_from_environment() -> Result<u16, UsageError> {
 }
 
 const PORT_FORM: &str = "a port is a number from 0 to 65535";
+
+fn size(text: &str) -> Result<u64, &'static str> {
+    config::size(text).ok_or("a size is a number of bytes, or one with K, M, G or T: 512K, 100M, 2G")
+}
 
 fn port(text: &str) -> Result<u16, &'static str> {
     text.parse().map_err(|_| PORT_FORM)

@@ -79,7 +79,7 @@ pub enum Banner {
 }
 
 /// How much memory bodies of small files may take.
-pub const DEFAULT_MEMORY: u64 = 128 << 20;
+pub const DEFAULT_MEMORY: &str = "256M";
 
 /// The addresses of a list of interfaces and one port.
 pub fn addresses(interfaces: &[IpAddr], port: u16) -> Vec<SocketAddr> {

@@ -5,8 +5,7 @@ use std::net::IpAddr;
 use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 
-use super::UsageError;
-use crate::config;
+use super::{UsageError, size};
 use crate::http::Hosts;
 use crate::write::{Deletes, Durability, Replay, Unconditional, Uploads, WriteOptions};
 
@@ -94,8 +93,4 @@ impl WriteArgs {
             None => Ok((options, Hosts::Loopback(self.allow_host))),
         }
     }
-}
-
-fn size(text: &str) -> Result<u64, &'static str> {
-    config::size(text).ok_or("a size is a number of bytes, or one with K, M, G or T: 512K, 100M, 2G")
 }

@@ -148,10 +148,11 @@ fn every_target_leads_to_the_same_answer_by_both_ways() {
 
 #[test]
 fn other_options_lead_to_the_same_answer_by_both_ways() {
-    let options: [&[&str]; 4] = [
+    let options: [&[&str]; 5] = [
         &["--cache-control", "public, max-age=60"],
         &["--etag-hash", "blake3"],
         &["--spa"],
+        &["--memory", "10K"],
         &["--follow-symlinks", "deny"],
     ];
     for options in options {
