@@ -31,6 +31,10 @@ use crate::write::{Deletes, Durability, Uploads, WriteOptions};
 /// How long an answer that came before the end of the request's body is given to reach the client.
 const LINGER: Duration = Duration::from_secs(30);
 
+/// How many connections may wait to be accepted; the kernel allows at most net.core.somaxconn. With the 128 that the
+/// standard library asks for, a burst of clients waits for a second and more until they try again.
+const BACKLOG: i32 = 4096;
+
 /// How long running answers are given after a signal to stop.
 const DRAIN_SECONDS: u64 = 30;
 
@@ -225,7 +229,9 @@ fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ServerError> {
         if let (0, Some(first)) = (address.port(), listeners.first()) {
             address.set_port(first.local_addr().map_err(ServerError::Io)?.port());
         }
-        listeners.push(TcpListener::bind(address).map_err(|error| ServerError::Listen(address, error))?);
+        let listener = TcpListener::bind(address).map_err(|error| ServerError::Listen(address, error))?;
+        rustix::net::listen(&listener, BACKLOG).map_err(|error| ServerError::Io(error.into()))?;
+        listeners.push(listener);
     }
     Ok(listeners)
 }
