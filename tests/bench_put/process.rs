@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs;
 
 /// The unit of the times in /proc/PID/stat, which is the same on every architecture that Rust supports.
-const MICROS_PER_TICK: u64 = 10_000;
+pub(crate) const MICROS_PER_TICK: u64 = 10_000;
 
 /// One line of /proc/PID/stat.
 struct Stat {
@@ -15,6 +15,11 @@ struct Stat {
 
 /// User and system time of `root` and its descendants, those included that have ended and been waited for.
 pub(crate) fn cpu_micros(root: u32) -> Result<u64, String> {
+    Ok(tree(root)?.iter().map(|(_, ticks)| ticks).sum::<u64>() * MICROS_PER_TICK)
+}
+
+/// `root` and its descendants: process ids, and the ticks that each has used.
+pub(crate) fn tree(root: u32) -> Result<Vec<(u32, u64)>, String> {
     let mut all: HashMap<u32, Stat> = HashMap::new();
     for entry in fs::read_dir("/proc").map_err(|error| format!("/proc: {error}"))?.flatten() {
         // A process may end at any moment; its parent has its time from then on.
@@ -27,13 +32,13 @@ pub(crate) fn cpu_micros(root: u32) -> Result<u64, String> {
     if !all.contains_key(&root) {
         return Err(format!("process {root} is gone"));
     }
-    let mut ticks = 0;
+    let mut members = Vec::new();
     let mut left = vec![root];
     while let Some(pid) = left.pop() {
-        ticks += all.get(&pid).map_or(0, |stat| stat.ticks);
+        members.extend(all.get(&pid).map(|stat| (pid, stat.ticks)));
         left.extend(all.iter().filter(|(_, stat)| stat.parent == pid).map(|(child, _)| child));
     }
-    Ok(ticks * MICROS_PER_TICK)
+    Ok(members)
 }
 
 impl Stat {
