@@ -1,5 +1,6 @@
--- Tells what wrk has counted, for the measuring program to read; and, with the name of a list as the argument, asks for
--- one path of the list after the other. Without a list no function of this file runs while wrk measures.
+-- Tells what wrk has counted, for the measuring program to read; and, with the name of a list as the
+-- argument, asks for one path of the list after the other. Without a list no function of this file
+-- runs while wrk measures.
 
 local requests, turn
 

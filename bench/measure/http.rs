@@ -20,6 +20,7 @@ pub(crate) struct Request {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) entity_tag: Option<String>,
+    pub(crate) last_modified: Option<String>,
     pub(crate) content_range: Option<String>,
     pub(crate) body: Vec<u8>,
 }
@@ -130,6 +131,7 @@ fn parse(head: &[u8]) -> Result<(Answer, Framing), String> {
             "content-length" => framing.length = Some(crate::number(value)?),
             "connection" if value.eq_ignore_ascii_case("close") => framing.closes = Closes::Yes,
             "etag" => answer.entity_tag = Some(value.to_owned()),
+            "last-modified" => answer.last_modified = Some(value.to_owned()),
             "content-range" => answer.content_range = Some(value.to_owned()),
             _ => {}
         }
