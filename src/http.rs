@@ -201,11 +201,12 @@ impl SiteService {
             Method::PUT | Method::DELETE => write::refuse_early(site, request.head(), path).await,
             _ => Err(Problem::method_not_allowed(&site.allow).respond_as_document()),
         };
-        let Err(response) = refused else { return Ok(request) };
+        let Err(mut response) = refused else { return Ok(request) };
+        log_response(request.head(), &response);
         if let Some(turn) = request.conn_data::<Turn>() {
             turn.end();
+            response = response.map_body(|_, body| BoxBody::new(turn.watch(body)));
         }
-        log_response(request.head(), &response);
         Err(response)
     }
 }

@@ -3,9 +3,10 @@
 //!
 //! actix-http decodes pipelined requests ahead, and frames a response by what it decoded *last*: behind
 //! a GET, a pipelined HEAD takes away the GET's body, and the connection is out of step. So the
-//! bytes of a request are held back here until the response to the one before has been made. Nothing is altered and nothing is
-//! interpreted: what is a request is decided by actix-http alone, and a misjudgement here only
-//! changes the pace.
+//! bytes of a request are held back here until the response to the one before has been made. Nothing is altered, but that
+//! blank lines between requests are left out, and nothing is interpreted: what is a request is decided by actix-http, and a
+//! misjudgement here only changes the pace. So once a request had a body, whose end actix may see elsewhere, nothing is
+//! answered at once on that connection any more.
 
 mod framing;
 mod turn;
@@ -61,6 +62,8 @@ pub struct TurnStream<S> {
     over: bool,
     /// The current request has a body.
     has_body: bool,
+    /// This request or one before has: where actix sees its end, and whether it goes on afterwards, is for actix to know.
+    had_body: bool,
     /// How much of a body has been handed on at a stretch.
     portion: usize,
     /// Who answers what can be answered at once.
@@ -86,6 +89,7 @@ impl<S> TurnStream<S> {
             idle: None,
             over: false,
             has_body: false,
+            had_body: false,
             portion: 0,
             express: None,
             answer: None,
@@ -119,6 +123,7 @@ impl<S> TurnStream<S> {
 
     fn begin(&mut self) {
         self.has_body = !self.framing.is_in_head();
+        self.had_body |= self.has_body;
         (self.waiting, self.begun) = (None, true);
         self.turn.begin();
     }
@@ -133,7 +138,8 @@ impl<S> TurnStream<S> {
 
     /// The answer to the request that came in `bytes`, if it can be given at once.
     fn answer_at_once(&self, bytes: &[u8]) -> Option<Answer> {
-        self.express.as_ref().filter(|_| self.is_at_a_beginning())?.answer(bytes)
+        let express = self.express.as_ref().filter(|_| self.is_at_a_beginning() && !self.had_body)?;
+        express.answer(bytes)
     }
 
     /// Ends the connection towards actix, as if the client had gone. Who began a head is told why.
@@ -144,8 +150,12 @@ impl<S> TurnStream<S> {
         }
     }
 
-    /// Nothing comes where a head should; ready when that has taken too long.
+    /// Nothing comes where a head should; ready when that has taken too long. While an answer is on its way that does
+    /// not count: [`poll_flush`](AsyncWrite::poll_flush) comes back to it.
     fn poll_patience(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.turn.is_unsent() || self.framing.is_in_body() {
+            return Poll::Pending;
+        }
         let since = *self.waiting.get_or_insert_with(Instant::now);
         let between = self.begun && !self.framing.is_amid_head();
         let due = since + if between { KEEP_ALIVE } else { HEAD_LIMIT };
@@ -298,12 +308,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TurnStream<S> {
                 true => this.portion + buffer.filled().len() - before,
                 false => 0,
             };
-            if read.is_pending() && !in_body {
+            if read.is_pending() {
                 ready!(this.poll_patience(context));
                 this.give_up();
                 continue;
             }
             ready!(read)?;
+            let blank =
+                |bytes: &[u8]| !bytes.is_empty() && bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n'));
+            if this.express.is_some() && this.is_at_a_beginning() && blank(&buffer.filled()[before..]) {
+                // actix would keep them until it gets a request, and few come to it.
+                buffer.set_filled(before);
+                continue;
+            }
             if let Some(answer) = this.answer_at_once(&buffer.filled()[before..]) {
                 buffer.set_filled(before);
                 (this.answer, this.waiting, this.begun) = (Some(answer), None, true);
@@ -328,7 +345,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TurnStream<S> {
     /// actix flushes whenever it has nothing left to write.
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.turn.flushed();
+        if this.turn.flushed() && this.poll_patience(context).is_ready() {
+            // Time was over before it began: that is dealt with when it is read.
+            context.waker().wake_by_ref();
+        }
         Pin::new(&mut this.stream).poll_flush(context)
     }
 

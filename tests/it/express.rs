@@ -297,3 +297,35 @@ fn what_is_missing_is_told_alike_by_both_ways() {
     fs::rename(server.folder().root(), server.folder().outside("moved")).unwrap();
     assert_same(&server, &get("/nothing")).expect(503);
 }
+
+#[test]
+fn nothing_is_answered_behind_an_answer_that_closes_the_connection() {
+    let server = served(Launch::new());
+    let body = get("/sub").field("Content-Length", "5");
+    let trailers = "GET /small.txt HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\n";
+    for before in [[body.bytes(), b"hello".to_vec()].concat(), trailers.as_bytes().to_vec()] {
+        let mut client = server.connect();
+        client.send(before);
+        std::thread::sleep(Duration::from_millis(100));
+        for _ in 0..3 {
+            client.send(get("/small.txt").bytes());
+            std::thread::sleep(Duration::from_millis(30));
+        }
+        client.finish_sending();
+        let answers = client.read_to_end();
+        let heads = answers.windows(9).filter(|bytes| bytes == b"HTTP/1.1 ").count();
+        assert!(heads <= 1, "{}", String::from_utf8_lossy(&answers));
+    }
+}
+
+#[test]
+fn blank_lines_between_requests_do_not_add_up() {
+    let server = served(Launch::new());
+    let mut client = server.connect();
+    for _ in 0..20 {
+        client.send("\r\n".repeat(8192));
+        std::thread::sleep(Duration::from_millis(5));
+        client.ask(&get("/small.txt")).expect(200);
+    }
+    client.ask(&the_long_way(&get("/small.txt"))).expect(200);
+}

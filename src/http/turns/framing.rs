@@ -139,7 +139,7 @@ fn body_after(head: &[u8]) -> Position {
     if head.starts_with(b"CONNECT ") {
         return Position::Unknown;
     }
-    let mut position = Position::Head;
+    let (mut position, mut upgrade) = (Position::Head, false);
     for line in head.split(|byte| *byte == b'\n') {
         let Some(colon) = memchr::memchr(b':', line) else { continue };
         let (name, value) = (line[..colon].trim_ascii(), line[colon + 1..].trim_ascii());
@@ -147,7 +147,7 @@ fn body_after(head: &[u8]) -> Position {
             return Position::Chunked(Chunk::Size(0));
         }
         if name.eq_ignore_ascii_case(b"upgrade") && value.eq_ignore_ascii_case(b"websocket") {
-            return Position::Unknown;
+            upgrade = true;
         }
         if name.eq_ignore_ascii_case(b"content-length") {
             let length = std::str::from_utf8(value).ok().and_then(|length| length.parse().ok());
@@ -157,7 +157,7 @@ fn body_after(head: &[u8]) -> Position {
             });
         }
     }
-    position
+    if upgrade { Position::Unknown } else { position }
 }
 
 /// Where a chunked body ends within `bytes`; `chunk` keeps the place between calls.

@@ -50,6 +50,13 @@ fn pipelined_requests_come_one_at_a_time() {
         ("blank lines between", vec![GET, "\r\n\r\nGET / HTTP/1.1\r\n\r\n", HEAD]),
         ("a chunked body", vec![GET, chunked, HEAD]),
         ("chunks with extensions and trailers", vec![trailers, GET]),
+        (
+            "an upgrade that is none, for a chunked body wins",
+            vec![
+                "PUT / HTTP/1.1\r\nUpgrade: websocket\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbytes\r\n0\r\n\r\n",
+                HEAD,
+            ],
+        ),
         ("an empty chunked body", vec!["PUT / HTTP/1.1\r\ntransfer-encoding:chunked\r\n\r\n0\r\n\r\n", HEAD]),
     ] {
         for piece in [1, 2, 3, 7, 50, 10_000] {
@@ -235,5 +242,43 @@ fn who_asks_nothing_or_too_slowly_is_given_up() {
         let next = sent + Duration::from_secs(2);
         assert_eq!(life_of(&format!("{quick}GET / HTTP/1.1")).await, (timeout, next + HEAD_LIMIT));
         assert_eq!(life_of(&format!("{quick}{quick}")).await, (String::new(), 2 * sent + KEEP_ALIVE));
+    });
+}
+
+/// Reads whatever comes until nothing does for so long.
+async fn reads_for(stream: &mut (impl AsyncRead + Unpin), time: Duration) -> Option<usize> {
+    let mut buffer = [0; 1024];
+    tokio::time::timeout(time, stream.read(&mut buffer)).await.ok().map(Result::unwrap)
+}
+
+#[test]
+fn the_time_between_requests_begins_when_the_answer_is_sent() {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let (mut client, server) = tokio::io::duplex(1 << 10);
+        let mut stream = TurnStream::new(server);
+        let (turn, second) = (stream.turn(), Duration::from_secs(1));
+        // A body that takes its time outlives the timer that was set for the head.
+        assert_eq!(reads_for(&mut stream, second).await, None);
+        let (head, body) = PUT.split_at(PUT.len() - 5);
+        client.write_all(head.as_bytes()).await.unwrap();
+        assert_eq!(reads_for(&mut stream, second).await, Some(head.len()));
+        assert_eq!(reads_for(&mut stream, 20 * second).await, None);
+        client.write_all(body.as_bytes()).await.unwrap();
+        assert_eq!(reads_for(&mut stream, second).await, Some(body.len()));
+        // The answer is made, and for long not sent; a part of the next head counts for nothing meanwhile.
+        let answer = turn.watch(BoxBody::new("answer"));
+        turn.end();
+        stream.flush().await.unwrap();
+        client.write_all(b"GET").await.unwrap();
+        assert_eq!(reads_for(&mut stream, second).await, Some(3));
+        assert_eq!(reads_for(&mut stream, 200 * second).await, None);
+        // It is sent; from now on time counts, although nobody reads.
+        drop(answer);
+        stream.flush().await.unwrap();
+        let sent = Instant::now();
+        assert_eq!(reads_for(&mut stream, 200 * second).await, Some(0));
+        assert!(sent.elapsed() <= HEAD_LIMIT, "{:?}", sent.elapsed());
     });
 }

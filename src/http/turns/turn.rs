@@ -57,9 +57,13 @@ impl Turn {
         state.unsent.set(true);
     }
 
-    /// actix has nothing left to write; for all that it knows by now.
-    pub(super) fn flushed(&self) {
-        self.0.unsent.set(self.0.unsent.get() && self.0.unfinished.get() > 0);
+    /// actix has nothing left to write for now. Whether that ends the answering of all that was handed on.
+    pub(super) fn flushed(&self) -> bool {
+        let ends = self.0.unsent.get() && self.0.unfinished.get() == 0;
+        if ends {
+            self.0.unsent.set(false);
+        }
+        ends
     }
 
     /// Whether the response to the current request is being made.
