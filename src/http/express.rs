@@ -1,9 +1,9 @@
-//! The express lane: a request for what is in memory is answered on the connection itself, before actix makes
-//! a request of it. That spares most of what an answer costs in this process.
+//! The express lane: a request for a file whose entry is true is answered on the connection itself, before actix
+//! makes a request of it. That spares most of what an answer costs in this process.
 //!
 //! Nothing is decided here. A request that needs anything but the store and [`decide`] (or whose head is not
 //! understood at a glance) is left to [`get`](super::get), which gives the same answer: the fields
-//! come from the same functions, and tests compare the two byte by byte.
+//! come from the same functions, and tests compare the two field by field.
 
 mod answer;
 
