@@ -41,6 +41,7 @@ use error::Problem;
 use express::Express;
 pub use fields::{Fields, renderer};
 pub use origin::Hosts;
+pub(crate) use turns::Opening;
 use turns::Turn;
 pub use turns::TurnStream;
 

@@ -1,5 +1,6 @@
 //! Putting the parts together: listeners, workers, the announcement at start.
 
+mod connections;
 mod progress;
 
 use std::fmt;
@@ -10,15 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use actix_http::{HttpService, KeepAlive, Protocol};
-use actix_server::Server;
-use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
-use actix_web::App;
-use actix_web::dev::AppConfig;
-use actix_web::rt::net::TcpStream;
-
 use crate::config::{Banner, Config, IndexCache, Watch};
-use crate::http::{self, Site, SiteService, Store};
+use crate::http::{self, Site, Store};
 use crate::root::lease::LeaseProbe;
 use crate::root::{CacheError, CacheFolder, Recovered, Root, RootError, SwapGuard, SymlinkPolicy, shown};
 use crate::validator_store::ValidatorStore;
@@ -28,15 +22,9 @@ use crate::validator_store::record::has_tag;
 use crate::validator_store::watch::{self, WatchStatus};
 use crate::write::{Deletes, Durability, Uploads, WriteOptions};
 
-/// How long an answer that came before the end of the request's body is given to reach the client.
-const LINGER: Duration = Duration::from_secs(30);
-
 /// How many connections may wait to be accepted; the kernel allows at most net.core.somaxconn. With the 128 that the
 /// standard library asks for, a burst of clients waits for a second and more until they try again.
 const BACKLOG: i32 = 4096;
-
-/// How long running answers are given after a signal to stop.
-const DRAIN_SECONDS: u64 = 30;
 
 /// How long the announcement waits for the watcher; a small tree is done in less.
 const WATCH_START: Duration = Duration::from_millis(20);
@@ -182,43 +170,9 @@ async fn serve(
     if config.log.banner == Banner::Shown {
         progress::show(store);
     }
-    let ended = start(site.mounted_at(""), listeners)?.await.map_err(ServerError::Io);
+    let ended = connections::serve(&site.mounted_at(""), listeners)?.await.map_err(ServerError::Io);
     keeper.finish();
     ended
-}
-
-fn start(site: SiteService, listeners: Vec<TcpListener>) -> Result<Server, ServerError> {
-    let mut builder = Server::build().shutdown_timeout(DRAIN_SECONDS);
-    let stopping = builder.graceful_shutdown_signal();
-    for listener in listeners {
-        let (site, stopping) = (site.clone(), stopping.clone());
-        let factory = move || {
-            let app = App::new().default_service(site.clone());
-            let (site, waiting, stopping) = (site.clone(), site.clone(), stopping.clone());
-            let http = HttpService::build()
-                // The stream sees to both: actix does not know of what is answered there.
-                .keep_alive(KeepAlive::Os)
-                .client_request_timeout(Duration::ZERO)
-                .client_disconnect_timeout(LINGER)
-                .graceful_shutdown_signal(move || {
-                    let stopping = stopping.clone();
-                    async move { stopping.notified().await }
-                })
-                .on_connect_ext(http::remember_turn::<TcpStream>)
-                .expect(fn_service(move |request| waiting.clone().expect(request)))
-                .finish(map_config(app.into_factory(), |_| AppConfig::default()));
-            let connect = move |stream: TcpStream| {
-                if let Err(error) = stream.set_nodelay(true) {
-                    log::debug!("TCP_NODELAY could not be set: {error}");
-                }
-                let peer = stream.peer_addr().ok();
-                std::future::ready(Ok((site.connect(stream, peer), Protocol::Http1, peer)))
-            };
-            fn_service(connect).and_then(http)
-        };
-        builder = builder.listen("ifmatch", listener, factory).map_err(ServerError::Io)?;
-    }
-    Ok(builder.run())
 }
 
 /// One listener an address; with port 0, all take the port the first one got.

@@ -1,6 +1,8 @@
 //! Problem documents (RFC 9457): every answer of 400 and above says what happened and what to do
 //! next. A browser gets a small page with the same words.
 
+use std::fmt::{self, Write as _};
+
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
@@ -38,7 +40,7 @@ impl Problem {
     }
 
     /// 404.
-    pub(super) fn not_found(path: &str) -> Self {
+    pub(super) fn not_found(path: impl fmt::Display) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("Nothing is served at {path}."))
     }
 
@@ -188,9 +190,14 @@ impl Problem {
         body
     }
 
-    /// Puts its fields into `target` and returns the body, for a program.
-    pub(super) fn write_document(self, target: &mut impl ResponseFields) -> String {
-        self.write(false, target)
+    /// The body, for a program.
+    pub(super) fn body(&self) -> String {
+        self.json()
+    }
+
+    /// Its fields, for a program.
+    pub(super) fn describe(self, target: &mut impl ResponseFields) {
+        self.write(false, target);
     }
 
     fn title(&self) -> &'static str {
@@ -198,11 +205,13 @@ impl Problem {
     }
 
     fn json(&self) -> String {
-        let quoted = |text: &str| Value::from(text).to_string();
-        let (title, code, detail) = (quoted(self.title()), self.status.as_u16(), quoted(&self.detail));
-        let mut json = format!(r#"{{"type":"about:blank","title":{title},"status":{code},"detail":{detail}"#);
+        // Quoting does not fail, and neither does writing to a string.
+        let quoted = |text: &str| serde_json::to_string(text).unwrap_or_default();
+        let (title, code, detail) = (self.title(), self.status.as_u16(), quoted(&self.detail));
+        let mut json = String::with_capacity(64 + title.len() + detail.len());
+        let _ = write!(json, r#"{{"type":"about:blank","title":"{title}","status":{code},"detail":{detail}"#);
         for (name, value) in &self.members {
-            json.push_str(&format!(",{}:{value}", quoted(name)));
+            let _ = write!(json, r#","{name}":{value}"#);
         }
         json.push('}');
         json

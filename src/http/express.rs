@@ -8,7 +8,7 @@
 mod answer;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
@@ -30,6 +30,9 @@ const MAX_FIELDS: usize = 32;
 
 /// As is one with more lines of conditions.
 const MAX_CONDITIONS: usize = 4;
+
+/// What most heads have room in.
+const HEAD_ROOM: usize = 512;
 
 /// Answers on behalf of a site on one connection.
 #[derive(Clone)]
@@ -109,13 +112,18 @@ impl Express {
         if !absent {
             return None;
         }
-        let mut fields = Vec::new();
-        let body = Problem::not_found(&path.to_string()).write_document(&mut fields);
-        let head =
-            head(StatusCode::NOT_FOUND, Some(body.len() as u64), |head| head.extend_from_slice(&fields));
-        let (length, body) = match question.method == Method::HEAD {
-            true => (body.len() as u64, Body::Nothing),
-            false => (body.len() as u64, Body::Bytes(body.into())),
+        static FIELDS: OnceLock<Vec<u8>> = OnceLock::new();
+        let fields = FIELDS.get_or_init(|| {
+            let mut fields = Vec::new();
+            Problem::not_found(path).describe(&mut fields);
+            fields
+        });
+        let body = Problem::not_found(path).body();
+        let length = body.len() as u64;
+        let head = head(StatusCode::NOT_FOUND, Some(length), |head| head.extend_from_slice(fields));
+        let body = match question.method == Method::HEAD {
+            true => Body::Nothing,
+            false => Body::Bytes(body.into()),
         };
         self.send(question, StatusCode::NOT_FOUND, &head, length, body)
     }
@@ -139,15 +147,15 @@ impl Express {
         let part: Vec<u8>;
         let (status, head, range) =
             match decide(&question.method, &conditions, entry.validators(), length, now) {
-                Outcome::NotModified => (StatusCode::NOT_MODIFIED, &heads.not_modified, None),
+                Outcome::NotModified => (StatusCode::NOT_MODIFIED, &*heads.not_modified, None),
                 Outcome::Whole => (
                     StatusCode::OK,
-                    &heads.whole,
+                    &*heads.whole,
                     length.checked_sub(1).map(|last| ByteRange { first: 0, last }),
                 ),
                 Outcome::Part(range) => {
                     part = part_head(&representation, range, now);
-                    (StatusCode::PARTIAL_CONTENT, &part, Some(range))
+                    (StatusCode::PARTIAL_CONTENT, &part[..], Some(range))
                 }
                 Outcome::Failed(_) | Outcome::Unsatisfiable | Outcome::Parts(_) => return None,
             };
@@ -178,8 +186,8 @@ impl Express {
 /// fields of the entry.
 #[derive(Clone, Debug)]
 pub(super) struct Heads {
-    whole: Vec<u8>,
-    not_modified: Vec<u8>,
+    whole: Box<[u8]>,
+    not_modified: Box<[u8]>,
 }
 
 impl Heads {
@@ -191,7 +199,7 @@ impl Heads {
         let not_modified = head(StatusCode::NOT_MODIFIED, None, |head| {
             respond::revalidate(head, representation, now);
         });
-        Self { whole, not_modified }
+        Self { whole: whole.into(), not_modified: not_modified.into() }
     }
 }
 
@@ -204,8 +212,11 @@ fn part_head(representation: &Representation<'_>, range: ByteRange, now: HttpDat
 
 /// A head without its date and its end.
 pub(super) fn head(status: StatusCode, length: Option<u64>, describe: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut head = Vec::with_capacity(HEAD_ROOM);
     let reason = status.canonical_reason().unwrap_or_default();
-    let mut head = format!("HTTP/1.1 {} {reason}\r\n", status.as_u16()).into_bytes();
+    for piece in ["HTTP/1.1 ", status.as_str(), " ", reason, "\r\n"] {
+        head.extend_from_slice(piece.as_bytes());
+    }
     if let Some(length) = length {
         line(&mut head, header::CONTENT_LENGTH, length.to_string().as_bytes());
     }

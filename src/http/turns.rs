@@ -8,10 +8,11 @@
 //! misjudgement here only changes the pace. So once a request had a body, whose end actix may see elsewhere, nothing is
 //! answered at once on that connection any more.
 
+mod at_once;
 mod framing;
 mod turn;
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -22,6 +23,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use super::express::{self, Answer, Express};
+pub(crate) use at_once::Opening;
+use at_once::Received;
 use framing::{Admitted, Framing};
 pub(crate) use turn::Turn;
 
@@ -41,12 +44,12 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How much may be held back; more stays in the kernel's buffer.
 const HELD_LIMIT: usize = 64 * 1024;
 
+/// How much is read at once where actix lends no buffer.
+const READ: usize = 4096;
+
 /// How much of a body is handed on at a stretch. actix-http (3.20) reads into a buffer that grows to 256 KiB, copying it
 /// each time, before it decodes any of it: in portions the same small buffer is used again and again.
 const PORTION: usize = 32 * 1024;
-
-/// How much of an answer is written before other connections get their turn.
-const STRETCH: usize = 1 << 20;
 
 /// A connection that hands out one request at a time.
 pub struct TurnStream<S> {
@@ -136,12 +139,6 @@ impl<S> TurnStream<S> {
             && !self.turn.is_unsent()
     }
 
-    /// The answer to the request that came in `bytes`, if it can be given at once.
-    fn answer_at_once(&self, bytes: &[u8]) -> Option<Answer> {
-        let express = self.express.as_ref().filter(|_| self.is_at_a_beginning() && !self.had_body)?;
-        express.answer(bytes)
-    }
-
     /// Ends the connection towards actix, as if the client had gone. Who began a head is told why.
     fn give_up(&mut self) {
         self.over = true;
@@ -196,7 +193,7 @@ impl<S: AsyncRead + Unpin> TurnStream<S> {
     /// connection is noticed.
     fn poll_hold(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.held.len() < HELD_LIMIT {
-            let mut space = [MaybeUninit::uninit(); 4096];
+            let mut space = [MaybeUninit::uninit(); READ];
             let mut buffer = ReadBuf::uninit(&mut space);
             match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
                 Poll::Ready(Ok(())) if buffer.filled().is_empty() => break,
@@ -226,38 +223,6 @@ impl<S: AsyncRead + Unpin> TurnStream<S> {
 }
 
 impl<S: AsyncWrite + Unpin> TurnStream<S> {
-    /// Writes what is left of an answer that was given at once.
-    fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut stretch = 0;
-        while let Some(answer) = &mut self.answer {
-            if !ready!(answer.poll_more(context))? {
-                self.answer = None;
-                break;
-            }
-            if stretch >= STRETCH {
-                context.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            let stream = Pin::new(&mut self.stream);
-            let written = match answer.unwritten() {
-                (head, []) => stream.poll_write(context, head),
-                ([], body) => stream.poll_write(context, body),
-                (head, body) => {
-                    stream.poll_write_vectored(context, &[IoSlice::new(head), IoSlice::new(body)])
-                }
-            };
-            let written = ready!(self.poll_stall(context, written))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            stretch += written;
-            if let Some(answer) = &mut self.answer {
-                answer.advance(written);
-            }
-        }
-        Poll::Ready(Ok(()))
-    }
-
     /// The same outcome, or an error if nothing could be written for [`STALL_LIMIT`].
     fn poll_stall(
         &mut self,
@@ -302,28 +267,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TurnStream<S> {
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            let (before, in_body) = (buffer.filled().len(), !this.framing.is_in_head());
-            let read = Pin::new(&mut this.stream).poll_read(context, buffer);
-            this.portion = match in_body && read.is_ready() {
-                true => this.portion + buffer.filled().len() - before,
-                false => 0,
-            };
-            if read.is_pending() {
-                ready!(this.poll_patience(context));
-                this.give_up();
-                continue;
-            }
-            ready!(read)?;
-            let blank =
-                |bytes: &[u8]| !bytes.is_empty() && bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n'));
-            if this.express.is_some() && this.is_at_a_beginning() && blank(&buffer.filled()[before..]) {
-                // actix would keep them until it gets a request, and few come to it.
-                buffer.set_filled(before);
-                continue;
-            }
-            if let Some(answer) = this.answer_at_once(&buffer.filled()[before..]) {
-                buffer.set_filled(before);
-                (this.answer, this.waiting, this.begun) = (Some(answer), None, true);
+            let before = buffer.filled().len();
+            if ready!(this.poll_bytes(context, buffer))? == Received::Settled {
                 continue;
             }
             let admitted = this.admit(&buffer.filled()[before..]);

@@ -3,7 +3,9 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::harness::{Launch, Request, Response, Server, get, head};
+use rustix::process::Signal;
+
+use crate::harness::{Launch, Request, Response, Server, get, head, version_bytes};
 
 /// A folder with what the express lane answers and what it leaves alone.
 fn served(launch: Launch) -> Server {
@@ -328,4 +330,56 @@ fn blank_lines_between_requests_do_not_add_up() {
         client.ask(&get("/small.txt")).expect(200);
     }
     client.ask(&the_long_way(&get("/small.txt"))).expect(200);
+}
+
+#[test]
+fn a_connection_changes_lanes_as_often_as_it_likes() {
+    let server = served(Launch::new());
+    let (small, huge) = (version_bytes(1, 10), version_bytes(1, 3 << 20));
+    for begins in [0, 1, 2, 3, 4] {
+        let mut client = server.connect();
+        for turn in 0..25 {
+            let request = get("/small.txt");
+            match (turn + begins) % 5 {
+                0 => client.ask(&request).expect_file(&small),
+                1 => client.ask(&the_long_way(&request)).expect_file(&small),
+                2 => {
+                    let bytes = request.bytes();
+                    let (first, second) = bytes.split_at(20);
+                    client.send(first);
+                    std::thread::sleep(Duration::from_millis(5));
+                    client.send(second);
+                    client.read(&request).expect_file(&small)
+                }
+                3 => {
+                    client.send([get("/huge.bin").bytes(), head("/small.txt").bytes()].concat());
+                    client.read(&get("/huge.bin")).expect_file(&huge);
+                    client.read(&head("/small.txt")).expect(200)
+                }
+                _ => client.ask(&get("/huge.bin")).expect_file(&huge),
+            };
+        }
+    }
+}
+
+#[test]
+fn a_signal_to_stop_ends_connections_between_requests_and_no_answer() {
+    let mut server = served(Launch::new());
+    let (mut fresh, mut asked, mut long, mut busy) =
+        (server.connect(), server.connect(), server.connect(), server.connect());
+    asked.ask(&get("/small.txt")).expect(200);
+    long.ask(&the_long_way(&get("/small.txt"))).expect(200);
+    // Larger than what the kernel takes of it.
+    server.folder().write_version("vast.bin", 1, 64 << 20);
+    server.get_settled("/vast.bin").expect(200);
+    let vast = get("/vast.bin");
+    busy.send(vast.bytes());
+    let mut answer = busy.try_read_head(&vast).unwrap();
+    server.signal(Signal::TERM);
+    for (name, client) in [("fresh", &mut fresh), ("asked", &mut asked), ("long", &mut long)] {
+        assert!(client.is_closed(), "{name}");
+    }
+    busy.try_read_rest(&mut answer).unwrap();
+    answer.expect_file(&version_bytes(1, 64 << 20));
+    assert!(busy.is_closed() && server.wait().success());
 }

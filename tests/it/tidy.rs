@@ -51,7 +51,10 @@ const RESERVED: &[Reserved] = &[
     Reserved { name: "clap::", only_in: &["cli.rs", "cli/", "main.rs"] },
     Reserved { name: "env_logger::", only_in: &["main.rs"] },
     // `actix_files` has the tested parser of request paths.
-    Reserved { name: "actix", only_in: &["http.rs", "http/", "server.rs", "config.rs", "resource_path.rs"] },
+    Reserved {
+        name: "actix",
+        only_in: &["http.rs", "http/", "server.rs", "server/connections.rs", "config.rs", "resource_path.rs"],
+    },
     Reserved { name: "StatusCode", only_in: &["http.rs", "http/"] },
 ];
 

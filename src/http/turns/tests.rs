@@ -282,3 +282,30 @@ fn the_time_between_requests_begins_when_the_answer_is_sent() {
         assert!(sent.elapsed() <= HEAD_LIMIT, "{:?}", sent.elapsed());
     });
 }
+
+#[test]
+fn what_nobody_answers_at_once_opens_the_connection_to_actix() {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        for (sent, wanted) in [(GET, Some(GET)), ("G", Some("G")), ("", None)] {
+            let (mut client, server) = tokio::io::duplex(1 << 10);
+            let mut stream = TurnStream::new(server);
+            client.write_all(sent.as_bytes()).await.unwrap();
+            if wanted.is_none() {
+                drop(client);
+            }
+            let opening = std::future::poll_fn(|context| stream.poll_opening(context)).await.unwrap();
+            assert_eq!(opening == Opening::Asked, wanted.is_some(), "{sent}");
+            let Some(wanted) = wanted else { continue };
+            let mut buffer = vec![0; wanted.len()];
+            stream.read_exact(&mut buffer).await.unwrap();
+            assert_eq!(std::str::from_utf8(&buffer), Ok(wanted));
+        }
+        // Who asks nothing is given up.
+        let (_client, server) = tokio::io::duplex(1 << 10);
+        let (mut stream, began) = (TurnStream::new(server), Instant::now());
+        let opening = std::future::poll_fn(|context| stream.poll_opening(context)).await.unwrap();
+        assert_eq!((opening, began.elapsed()), (Opening::Over, HEAD_LIMIT));
+    });
+}
