@@ -1,6 +1,7 @@
 //! The command line: flags as typed, lowered once into a [`Config`].
 
 mod index;
+mod tls;
 mod writes;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use crate::validator_store::StoreOptions;
 use crate::validator_store::digest::DigestAlgorithm;
 use crate::validator_store::settle::{Settled, settle};
 use index::IndexArgs;
+use tls::TlsArgs;
 use writes::WriteArgs;
 
 const DEFAULT_PORT: u16 = 8080;
@@ -116,6 +118,8 @@ struct ServeArgs {
     #[arg(long, value_enum, default_value_t, env = "IFMATCH_LOG_FORMAT")]
     log_format: LogFormatArg,
     #[command(flatten)]
+    tls: TlsArgs,
+    #[command(flatten)]
     index: IndexArgs,
     #[command(flatten)]
     writes: WriteArgs,
@@ -187,9 +191,12 @@ impl ServeArgs {
             )));
         }
         let (writes, hosts) = self.writes.lower(&self.bind)?;
+        let (tls, redirect_from) = self.tls.lower();
         Ok(Config {
             root: self.root,
             symlinks: self.follow_symlinks.into(),
+            redirects: redirect_from.map_or_else(Vec::new, |port| config::addresses(&self.bind, port)),
+            tls,
             addresses: config::addresses(&self.bind, port),
             store: StoreOptions {
                 algorithm: self.etag_hash.into(),

@@ -19,6 +19,10 @@ pub struct Config {
     pub symlinks: SymlinkPolicy,
     /// The addresses to listen at.
     pub addresses: Vec<SocketAddr>,
+    /// Whether connections are encrypted.
+    pub tls: Option<TlsFiles>,
+    /// The addresses at which clients that do not encrypt are sent to those where they must.
+    pub redirects: Vec<SocketAddr>,
     /// How tags are made and how much is kept.
     pub store: StoreOptions,
     /// Where the index is saved.
@@ -29,6 +33,15 @@ pub struct Config {
     pub watch: Watch,
     /// What is logged, and how.
     pub log: LogConfig,
+}
+
+/// A certificate with its chain, and its private key; both in PEM form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The chain, the server's own certificate first.
+    pub certificate: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
 }
 
 /// The folder in which the index is saved.

@@ -13,8 +13,10 @@ mod health;
 mod html;
 mod listing;
 mod origin;
+mod redirect;
 mod refusal;
 mod respond;
+mod streams;
 mod turns;
 mod write;
 
@@ -33,14 +35,17 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::resource_path::{Dotfiles, ResourcePath};
-use crate::root::SwapGuard;
+use crate::root::{Root, SwapGuard};
 use crate::validator_store::ValidatorStore;
 use crate::validator_store::watch::WatchStatus;
 use crate::write::{Deletes, Uploads, WriteOptions, Writer};
 use error::Problem;
 use express::Express;
+pub(crate) use express::not_encrypted;
 pub use fields::{Fields, renderer};
 pub use origin::Hosts;
+pub(crate) use redirect::to_https;
+use streams::Streams;
 pub(crate) use turns::Opening;
 use turns::Turn;
 pub use turns::TurnStream;
@@ -147,6 +152,11 @@ impl Site {
         Self { store, writer, options, watch, mount: String::new(), allow, not_found_page }
     }
 
+    /// The served folder.
+    pub fn root(&self) -> &Root {
+        self.store.root()
+    }
+
     /// What writes rest on in the root folder; `None` where nothing can be written.
     pub fn swap_guard(&self) -> Option<SwapGuard> {
         self.writer.guard()
@@ -186,6 +196,11 @@ fn allow(options: &WriteOptions) -> &'static str {
 /// Lets the service know whose turn it is on a connection; for `on_connect_ext`.
 pub fn remember_turn<S>(stream: &TurnStream<S>, data: &mut actix_web::dev::Extensions) {
     data.insert(stream.turn());
+}
+
+/// Lets the service know how many requests of an HTTP/2 connection are being answered; for `on_connect_ext`.
+pub(crate) fn count_streams<S>(_: &S, data: &mut actix_web::dev::Extensions) {
+    data.insert(Streams::default());
 }
 
 impl SiteService {
@@ -257,8 +272,15 @@ impl Service<ServiceRequest> for SiteService {
         let site = Arc::clone(&self.0);
         Box::pin(async move {
             let (request, mut payload) = request.into_parts();
-            let mut response = site.answer(&request, &mut payload).await;
+            let answering = request.conn_data::<Streams>().map(Streams::begin);
+            let mut response = match answering {
+                Some(None) => Problem::too_many_streams().respond(&request),
+                _ => site.answer(&request, &mut payload).await,
+            };
             write::read_over(payload);
+            if let Some(Some(answering)) = answering {
+                response = response.map_body(|_, body| answering.watch(body));
+            }
             log_response(request.head(), &response);
             if let Some(turn) = request.conn_data::<Turn>() {
                 turn.end();

@@ -1,26 +1,32 @@
 //! Putting the parts together: listeners, workers, the announcement at start.
 
+mod announcement;
 mod connections;
+mod http2;
 mod progress;
+mod redirect;
+mod tls;
+mod transport;
 
 use std::fmt;
-use std::io::{self, Write as _};
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use connections::Listeners;
+pub use tls::TlsError;
+
 use crate::config::{Banner, Config, IndexCache, Watch};
-use crate::http::{self, Site, Store};
-use crate::root::lease::LeaseProbe;
-use crate::root::{CacheError, CacheFolder, Recovered, Root, RootError, SwapGuard, SymlinkPolicy, shown};
+use crate::http::{self, Site};
+use crate::root::{CacheError, CacheFolder, Recovered, Root, RootError, shown};
 use crate::validator_store::ValidatorStore;
 use crate::validator_store::index::IndexMode;
 use crate::validator_store::index::keeper::{self, KeeperOptions};
 use crate::validator_store::record::has_tag;
 use crate::validator_store::watch::{self, WatchStatus};
-use crate::write::{Deletes, Durability, Uploads, WriteOptions};
 
 /// How many connections may wait to be accepted; the kernel allows at most net.core.somaxconn. With the 128 that the
 /// standard library asks for, a burst of clients waits for a second and more until they try again.
@@ -41,6 +47,8 @@ pub enum ServerError {
     Listen(SocketAddr, io::Error),
     /// The folder that was named for the index lies in the served one.
     CacheServed(PathBuf),
+    /// The certificate or its key cannot be used.
+    Tls(TlsError),
     /// Anything else.
     Io(io::Error),
 }
@@ -70,6 +78,7 @@ impl fmt::Display for ServerError {
             Self::CacheServed(folder) => {
                 write!(f, "--index-cache {} lies in the served folder; name one outside of it", shown(folder))
             }
+            Self::Tls(error) => write!(f, "cannot speak HTTPS with {error}"),
             Self::Io(error) => write!(f, "the server stopped: {error}"),
         }
     }
@@ -89,7 +98,11 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
         survive_size_limit();
     }
     raise_descriptor_limit();
-    let listeners = listen(&config.addresses)?;
+    let listeners = Listeners {
+        tls: config.tls.as_ref().map(tls::acceptor).transpose().map_err(ServerError::Tls)?,
+        site: listen(&config.addresses)?,
+        redirect: listen(&config.redirects)?,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
@@ -149,7 +162,7 @@ async fn serve(
     config: &Config,
     root: Root,
     cache: Option<CacheFolder>,
-    listeners: Vec<TcpListener>,
+    listeners: Listeners,
 ) -> Result<(), ServerError> {
     let store = ValidatorStore::new(root, config.store, http::renderer(config.site.cache_control.clone()));
     let watch = match config.watch {
@@ -159,18 +172,16 @@ async fn serve(
     let keeper = KeeperOptions { folder: cache, dotfiles: config.site.dotfiles };
     let keeper = keeper::start(Arc::clone(&store), keeper);
     watch.wait_for_start(WATCH_START).await;
-    let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>();
-    let addresses = addresses.map_err(ServerError::Io)?;
     let site = Site::new(Arc::clone(&store), config.site.clone(), Arc::clone(&watch));
     if config.log.banner == Banner::Shown
-        && let Err(error) = announce(config, &site, &store, &watch, &addresses)
+        && let Err(error) = announcement::announce(config, &site, &watch, &listeners)
     {
         log::debug!("nobody reads the announcement: {error}");
     }
     if config.log.banner == Banner::Shown {
         progress::show(store);
     }
-    let ended = connections::serve(&site.mounted_at(""), listeners)?.await.map_err(ServerError::Io);
+    let ended = connections::serve(site.mounted_at(""), listeners)?.await.map_err(ServerError::Io);
     keeper.finish();
     ended
 }
@@ -188,94 +199,4 @@ fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ServerError> {
         listeners.push(listener);
     }
     Ok(listeners)
-}
-
-/// The announcement: where, what, and what answers rest on.
-fn announce(
-    config: &Config,
-    site: &Site,
-    store: &Store,
-    watch: &WatchStatus,
-    addresses: &[SocketAddr],
-) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "ifmatch {} serves {}", env!("CARGO_PKG_VERSION"), shown(store.root().path()))?;
-    for address in addresses.iter().flat_map(reachable) {
-        writeln!(out, "  http://{address}/")?;
-    }
-    let symlinks = match config.symlinks {
-        SymlinkPolicy::Deny => "no symbolic links",
-        SymlinkPolicy::Within => "symbolic links within the folder",
-        SymlinkPolicy::All => "symbolic links to anywhere",
-    };
-    writeln!(out, "  allowed: reading{}, {symlinks}", permissions(&config.site.writes))?;
-    if config.site.writes.allow_writes() {
-        writeln!(out, "  writes: {}", guarantee(config, site.swap_guard()))?;
-    }
-    writeln!(out, "  freshness: {}; watcher {}", freshness(store.root()), watch.state().name())?;
-    out.flush()
-}
-
-fn permissions(writes: &WriteOptions) -> String {
-    let uploads = match writes.uploads {
-        Uploads::Refused => "",
-        Uploads::CreateOnly => ", creating files",
-        Uploads::Allowed => ", creating and replacing files",
-    };
-    let deletes = if writes.deletes == Deletes::Allowed { ", deleting files" } else { "" };
-    format!("{uploads}{deletes}")
-}
-
-/// What writes rest on, in words.
-fn guarantee(config: &Config, guard: Option<SwapGuard>) -> String {
-    let guard = match guard {
-        Some(SwapGuard::Lease) => "compare-and-swap by exchange and leases",
-        Some(SwapGuard::Recheck) => {
-            "compare-and-swap by exchange; no leases here, so programs that write in place are noticed by comparing twice"
-        }
-        Some(SwapGuard::None) => {
-            "names cannot be exchanged on this filesystem: the saves of other programs are guarded by best effort only"
-        }
-        None => "the folder itself cannot be written to by this user",
-    };
-    let durability = match config.site.writes.durability {
-        Durability::Full => "answered when on disk",
-        Durability::File => "answered when the bytes are on disk",
-        Durability::None => "answered before anything is on disk",
-    };
-    format!("{guard}; {durability}")
-}
-
-/// What the freshness of answers rests on, in words.
-fn freshness(root: &Root) -> String {
-    let leases = match root.lease_sample() {
-        Some(LeaseProbe::Unavailable) => "no read leases here (files count as settled 2 s after a change)",
-        Some(_) => "read leases",
-        None => "read leases (no file to try yet)",
-    };
-    match root.own_filesystem() {
-        Some(filesystem) => {
-            format!("{leases}, {} timestamps on {}", filesystem.timestamps.name(), filesystem.name)
-        }
-        None => leases.to_owned(),
-    }
-}
-
-/// The addresses a person could type: for "all addresses", those of this machine.
-fn reachable(address: &SocketAddr) -> Vec<SocketAddr> {
-    if !address.ip().is_unspecified() {
-        return vec![*address];
-    }
-    let fits = |ip: &IpAddr| {
-        let link_local = matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
-        !link_local && (address.is_ipv6() || ip.is_ipv4())
-    };
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    let found: Vec<SocketAddr> = interfaces
-        .iter()
-        .map(if_addrs::Interface::ip)
-        .filter(fits)
-        .map(|ip| SocketAddr::new(ip, address.port()))
-        .collect();
-    if found.is_empty() { vec![*address] } else { found }
 }

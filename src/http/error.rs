@@ -44,6 +44,14 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, format!("Nothing is served at {path}."))
     }
 
+    /// 503.
+    pub(super) fn too_many_streams() -> Self {
+        let detail =
+            "This connection has as many requests as are answered at the same time; ask again when one is.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+            .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+
     /// 400.
     pub(super) fn bad_path(error: PathError) -> Self {
         Self::new(StatusCode::BAD_REQUEST, format!("The request path cannot be served: {error}."))

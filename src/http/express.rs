@@ -23,6 +23,7 @@ use crate::semantics::http_date::HttpDate;
 use crate::semantics::range::ByteRange;
 use crate::validator_store::Entry;
 use answer::Body;
+pub(crate) use answer::not_encrypted;
 pub(super) use answer::{Answer, head_timeout};
 
 /// A head with more fields is left to actix.

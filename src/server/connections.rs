@@ -15,9 +15,13 @@ use actix_service::{IntoServiceFactory as _, Service, ServiceFactory, fn_factory
 use actix_web::App;
 use actix_web::dev::AppConfig;
 use actix_web::rt::net::TcpStream;
-use tokio::io::AsyncWrite as _;
+use tokio::io::AsyncWrite;
+use tokio_rustls::TlsAcceptor;
 
 use super::ServerError;
+use super::http2::Http2Stream;
+use super::redirect;
+use super::transport::Transport;
 use crate::http::{self, Opening, SiteService, TurnStream};
 
 /// How long an answer that came before the end of the request's body is given to reach the client.
@@ -26,29 +30,58 @@ const LINGER: Duration = Duration::from_secs(30);
 /// How long running answers are given after a signal to stop.
 const DRAIN_SECONDS: u64 = 30;
 
-/// What actix takes for a connection.
-type Handed = (TurnStream<TcpStream>, Protocol, Option<SocketAddr>);
+/// How long a client may take until its connection is encrypted.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 
-/// The connections of one worker; `A` is actix.
-struct Connections<A> {
+/// How long a head may take where actix sees to that: in HTTP/2.
+const HEAD_LIMIT: Duration = Duration::from_secs(10);
+
+/// What actix takes for a connection: `S` is [`TurnStream`] or [`Http2Stream`].
+type Handed<S> = (S, Protocol, Option<SocketAddr>);
+
+/// Where clients connect.
+pub(super) struct Listeners {
+    /// Here they are answered.
+    pub(super) site: Vec<TcpListener>,
+    /// Here they are sent to the others.
+    pub(super) redirect: Vec<TcpListener>,
+    /// What encrypts the connections of the former.
+    pub(super) tls: Option<TlsAcceptor>,
+}
+
+/// What every connection needs.
+#[derive(Clone)]
+struct Shared {
     site: SiteService,
     stopping: GracefulShutdownSignal,
-    actix: Rc<A>,
+    tls: Option<TlsAcceptor>,
+}
+
+/// The connections of one worker; `A` and `B` are actix, for HTTP/1.1 and for HTTP/2.
+struct Connections<A, B> {
+    shared: Shared,
+    http1: Rc<A>,
+    http2: Rc<B>,
 }
 
 /// Serves `site` on all listeners until a signal to stop.
-pub(super) fn serve(site: &SiteService, listeners: Vec<TcpListener>) -> Result<Server, ServerError> {
+pub(super) fn serve(site: SiteService, listeners: Listeners) -> Result<Server, ServerError> {
     let mut builder = Server::build().shutdown_timeout(DRAIN_SECONDS);
-    let stopping = builder.graceful_shutdown_signal();
-    for listener in listeners {
-        let (site, stopping) = (site.clone(), stopping.clone());
+    let shared = Shared { site, stopping: builder.graceful_shutdown_signal(), tls: listeners.tls };
+    let first = listeners.site.first().map(TcpListener::local_addr).transpose().map_err(ServerError::Io)?;
+    for listener in listeners.redirect {
+        builder = redirect::listen(builder, listener, first.map_or(443, |address| address.port()))?;
+    }
+    for listener in listeners.site {
+        let shared = shared.clone();
         let worker = move || {
-            let (site, stopping) = (site.clone(), stopping.clone());
+            let shared = shared.clone();
             fn_factory(move || {
-                let (site, stopping) = (site.clone(), stopping.clone());
+                let shared = shared.clone();
                 async move {
-                    let actix = Rc::new(actix(site.clone(), stopping.clone()).new_service(()).await?);
-                    Ok::<_, ()>(Connections { site, stopping, actix })
+                    let http1 = Rc::new(http1(shared.clone()).new_service(()).await?);
+                    let http2 = Rc::new(http2(shared.clone()).new_service(()).await?);
+                    Ok::<_, ()>(Connections { shared, http1, http2 })
                 }
             })
         };
@@ -58,35 +91,63 @@ pub(super) fn serve(site: &SiteService, listeners: Vec<TcpListener>) -> Result<S
 }
 
 /// Answers what cannot be answered on the connection itself.
-fn actix(
-    site: SiteService,
-    stopping: GracefulShutdownSignal,
-) -> impl ServiceFactory<Handed, Config = (), Response = (), Error = DispatchError, InitError = ()> {
-    let app = App::new().default_service(site.clone());
+fn http1(
+    shared: Shared,
+) -> impl ServiceFactory<
+    Handed<TurnStream<Transport>>,
+    Config = (),
+    Response = (),
+    Error = DispatchError,
+    InitError = (),
+> {
+    let app = App::new().default_service(shared.site.clone());
     HttpService::build()
         // The stream sees to both: actix does not know of what is answered there.
         .keep_alive(KeepAlive::Os)
         .client_request_timeout(Duration::ZERO)
         .client_disconnect_timeout(LINGER)
         .graceful_shutdown_signal(move || {
-            let stopping = stopping.clone();
+            let stopping = shared.stopping.clone();
             async move { stopping.notified().await }
         })
-        .on_connect_ext(http::remember_turn::<TcpStream>)
-        .expect(fn_service(move |request| site.clone().expect(request)))
+        .on_connect_ext(http::remember_turn::<Transport>)
+        .expect(fn_service(move |request| shared.site.clone().expect(request)))
         .finish(map_config(app.into_factory(), |_| AppConfig::default()))
 }
 
-impl<A> Service<TcpStream> for Connections<A>
+/// Answers those who speak HTTP/2.
+fn http2(
+    shared: Shared,
+) -> impl ServiceFactory<
+    Handed<Http2Stream<Transport>>,
+    Config = (),
+    Response = (),
+    Error = DispatchError,
+    InitError = (),
+> {
+    let app = App::new().default_service(shared.site);
+    HttpService::build()
+        // The stream sees to that.
+        .keep_alive(KeepAlive::Os)
+        .client_request_timeout(HEAD_LIMIT)
+        .on_connect_ext(http::count_streams::<Http2Stream<Transport>>)
+        .finish(map_config(app.into_factory(), |_| AppConfig::default()))
+}
+
+impl<A, B> Service<TcpStream> for Connections<A, B>
 where
-    A: Service<Handed, Response = (), Error = DispatchError> + 'static,
+    A: Service<Handed<TurnStream<Transport>>, Response = (), Error = DispatchError> + 'static,
+    B: Service<Handed<Http2Stream<Transport>>, Response = (), Error = DispatchError> + 'static,
 {
     type Response = ();
     type Error = DispatchError;
     type Future = Pin<Box<dyn Future<Output = Result<(), DispatchError>>>>;
 
     fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), DispatchError>> {
-        self.actix.poll_ready(context)
+        if self.http1.poll_ready(context)?.is_pending() {
+            return Poll::Pending;
+        }
+        self.http2.poll_ready(context)
     }
 
     fn call(&self, stream: TcpStream) -> Self::Future {
@@ -94,20 +155,55 @@ where
             log::debug!("TCP_NODELAY could not be set: {error}");
         }
         let peer = stream.peer_addr().ok();
-        let mut stream = self.site.connect(stream, peer);
-        let (stopping, actix) = (self.stopping.clone(), Rc::clone(&self.actix));
+        let shared = self.shared.clone();
+        let (http1, http2) = (Rc::clone(&self.http1), Rc::clone(&self.http2));
+        // The larger ones are boxed, so that a connection that does not come so far costs nothing of them.
         Box::pin(async move {
-            match open(&mut stream, &stopping).await? {
+            let stream = match &shared.tls {
+                None => Transport::Plain(stream),
+                Some(tls) => Box::pin(encrypt(tls, stream)).await?,
+            };
+            if stream.speaks_http2() {
+                let stopping = shared.stopping;
+                let stream = Http2Stream::new(stream, async move { stopping.notified().await });
+                return Box::pin(http2.call((stream, Protocol::Http2, peer))).await;
+            }
+            let mut stream = shared.site.connect(stream, peer);
+            match open(&mut stream, &shared.stopping).await? {
                 Opening::Over => Ok(poll_fn(|context| Pin::new(&mut stream).poll_shutdown(context)).await?),
-                // Boxed, so that a connection that never comes here costs nothing of it.
-                Opening::Asked => Box::pin(actix.call((stream, Protocol::Http1, peer))).await,
+                Opening::Asked => Box::pin(http1.call((stream, Protocol::Http1, peer))).await,
             }
         })
     }
 }
 
+/// Encrypts a connection. Who speaks plain HTTP is told so.
+async fn encrypt(tls: &TlsAcceptor, mut stream: TcpStream) -> io::Result<Transport> {
+    let handshake = async {
+        let mut first = [0];
+        stream.peek(&mut first).await?;
+        if !first[0].is_ascii_uppercase() {
+            return Ok(Transport::Tls(Box::new(tls.accept(stream).await?)));
+        }
+        let hint = http::not_encrypted();
+        let mut hint = hint.as_slice();
+        while !hint.is_empty() {
+            let written = poll_fn(|context| Pin::new(&mut stream).poll_write(context, hint)).await?;
+            hint = &hint[written..];
+        }
+        Err(io::Error::other("plain HTTP where HTTPS is spoken"))
+    };
+    let refused = match tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await {
+        Ok(Ok(stream)) => return Ok(stream),
+        Ok(Err(error)) => error,
+        Err(_) => io::ErrorKind::TimedOut.into(),
+    };
+    log::debug!("no TLS connection: {refused}");
+    Err(refused)
+}
+
 /// Answers what can be answered at once. A signal to stop ends the connection between two requests.
-async fn open(stream: &mut TurnStream<TcpStream>, stopping: &GracefulShutdownSignal) -> io::Result<Opening> {
+async fn open(stream: &mut TurnStream<Transport>, stopping: &GracefulShutdownSignal) -> io::Result<Opening> {
     let mut stopped = pin!(stopping.notified());
     poll_fn(|context| match stream.poll_opening(context) {
         Poll::Pending if !stream.is_sending() => stopped.as_mut().poll(context).map(|()| Ok(Opening::Over)),

@@ -27,6 +27,7 @@ mod resolution;
 mod startup;
 mod stress;
 mod tidy;
+mod tls;
 mod upload_bodies;
 mod upload_deaths;
 mod uploads;

@@ -36,6 +36,8 @@ const RESERVED: &[Reserved] = &[
     Reserved { name: "notify::", only_in: &["validator_store/watch.rs"] },
     Reserved { name: "ignore::", only_in: &["root/walk.rs"] },
     Reserved { name: "indicatif::", only_in: &["server/progress.rs"] },
+    Reserved { name: "tokio_rustls::rustls", only_in: &["server/tls.rs"] },
+    Reserved { name: "x509_cert::", only_in: &["server/tls.rs"] },
     Reserved { name: "unsafe", only_in: &["root/lease.rs"] },
     Reserved { name: "libc::", only_in: &["root/lease.rs"] },
     Reserved { name: "rustix::fs", only_in: &["root.rs", "root/"] },
@@ -53,7 +55,7 @@ const RESERVED: &[Reserved] = &[
     // `actix_files` has the tested parser of request paths.
     Reserved {
         name: "actix",
-        only_in: &["http.rs", "http/", "server.rs", "server/connections.rs", "config.rs", "resource_path.rs"],
+        only_in: &["http.rs", "http/", "server.rs", "server/", "config.rs", "resource_path.rs"],
     },
     Reserved { name: "StatusCode", only_in: &["http.rs", "http/"] },
 ];

@@ -11,6 +11,7 @@ use bytes::{Buf as _, Bytes};
 
 use super::head;
 use crate::http::body::Stream;
+use crate::http::error::Problem;
 use crate::http::fields;
 
 /// Bodies up to this size are sent with the head in one piece: copying them is cheaper than a second vector.
@@ -87,11 +88,20 @@ impl Answer {
 
 /// The answer to a head that does not come to its end; `None` without a date.
 pub(in crate::http) fn head_timeout() -> Option<Answer> {
-    let body = "{\"type\":\"about:blank\",\"title\":\"Request Timeout\",\"status\":408,\
-                \"detail\":\"The head of the request did not come to its end in time.\"}";
-    let head = head(StatusCode::REQUEST_TIMEOUT, Some(body.len() as u64), |head| {
+    farewell(StatusCode::REQUEST_TIMEOUT, "The head of the request did not come to its end in time.")
+}
+
+/// The answer to plain HTTP on a port where connections are encrypted, as bytes.
+pub(crate) fn not_encrypted() -> Vec<u8> {
+    let answer = farewell(StatusCode::BAD_REQUEST, "This port speaks HTTPS: ask by https://.");
+    answer.map_or_else(Vec::new, |answer| answer.head)
+}
+
+/// A problem after which the connection ends; `None` without a date.
+fn farewell(status: StatusCode, detail: &'static str) -> Option<Answer> {
+    let body = Problem::document(status, detail).body();
+    let head = head(status, Some(body.len() as u64), |head| {
         head.extend_from_slice(b"content-type: application/problem+json\r\nconnection: close\r\n");
     });
-    let body = Body::Bytes(Bytes::from_static(body.as_bytes()));
-    Some(Answer::new(&head, &fields::date_field(fields::now())?, body))
+    Some(Answer::new(&head, &fields::date_field(fields::now())?, Body::Bytes(body.into())))
 }

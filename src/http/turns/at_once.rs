@@ -106,6 +106,9 @@ impl<S: AsyncWrite + Unpin> TurnStream<S> {
         let mut stretch = 0;
         while let Some(answer) = &mut self.answer {
             if !ready!(answer.poll_more(context))? {
+                // An encrypted stream may hold back what it has taken.
+                let flushed = Pin::new(&mut self.stream).poll_flush(context).map_ok(|()| 0);
+                ready!(self.poll_stall(context, flushed))?;
                 self.answer = None;
                 break;
             }

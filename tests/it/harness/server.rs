@@ -377,7 +377,9 @@ fn collect(stream: impl Read + Send + 'static, found: Option<mpsc::Sender<Socket
 }
 
 fn address_in(line: &str) -> Option<SocketAddr> {
-    line.trim().strip_prefix("http://")?.strip_suffix('/')?.parse().ok()
+    let line = line.trim();
+    let url = line.strip_prefix("http://").or_else(|| line.strip_prefix("https://"))?;
+    url.strip_suffix('/')?.parse().ok()
 }
 
 /// A copy that any user may run; the build's folder may be closed to others. Another process makes it: a descriptor of

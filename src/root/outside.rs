@@ -1,0 +1,55 @@
+//! Files of the operator, outside the served folder: certificates, keys. Read, never written.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat};
+
+use super::Stamp;
+use super::stamp::{file_type, stat};
+
+/// More than any certificate, key or list of accounts has.
+const LARGEST: u64 = 1 << 20;
+
+/// A file, and the stamp under which it was last looked at.
+#[derive(Debug)]
+pub struct WatchedFile {
+    path: PathBuf,
+    stamp: Option<Stamp>,
+}
+
+impl WatchedFile {
+    /// Nothing is looked at yet.
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, stamp: None }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether something else may be there than the last time somebody looked.
+    pub fn has_changed(&mut self) -> bool {
+        let stamp = stat(CWD, self.path.as_path(), AtFlags::empty()).ok().map(|status| Stamp::of(&status));
+        std::mem::replace(&mut self.stamp, stamp) != stamp
+    }
+
+    /// All of it.
+    ///
+    /// # Errors
+    /// Those of opening and reading; a file that is none, or larger than 1 MiB, is one too.
+    pub fn read(&self) -> io::Result<Vec<u8>> {
+        // A FIFO is not waited for.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let file = File::from(openat(CWD, self.path.as_path(), flags, Mode::empty())?);
+        let status = stat(&file, c"", AtFlags::EMPTY_PATH)?;
+        if file_type(&status) != FileType::RegularFile || status.stx_size > LARGEST {
+            return Err(io::Error::other("not a file of at most 1 MiB"));
+        }
+        let mut bytes = Vec::new();
+        file.take(LARGEST).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+}

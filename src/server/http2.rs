@@ -1,0 +1,104 @@
+//! A connection that speaks HTTP/2: closed when nothing has moved on it for long, and soon after a signal to stop, which
+//! actix-http (3.20) does not heed there.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+/// How long nothing may move in either direction.
+const IDLE_LIMIT: Duration = Duration::from_secs(75);
+
+/// The same, once the server is to stop.
+const DRAIN_LIMIT: Duration = Duration::from_secs(2);
+
+/// A stream that ends when it is idle.
+pub(super) struct Http2Stream<S> {
+    stream: S,
+    stopped: Pin<Box<dyn Future<Output = ()>>>,
+    is_stopping: bool,
+    moved: Instant,
+    idle: Pin<Box<Sleep>>,
+}
+
+impl<S> Http2Stream<S> {
+    /// Wraps a connection; `stopped` is ready once the server is to stop.
+    pub(super) fn new(stream: S, stopped: impl Future<Output = ()> + 'static) -> Self {
+        let (moved, idle) = (Instant::now(), Box::pin(tokio::time::sleep(IDLE_LIMIT)));
+        Self { stream, stopped: Box::pin(stopped), is_stopping: false, moved, idle }
+    }
+
+    fn poll_idle(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if !self.is_stopping && self.stopped.as_mut().poll(context).is_ready() {
+            self.is_stopping = true;
+            self.moved = Instant::now();
+        }
+        let due = self.moved + if self.is_stopping { DRAIN_LIMIT } else { IDLE_LIMIT };
+        while self.idle.deadline() > due || self.idle.as_mut().poll(context).is_ready() {
+            if self.idle.deadline() == due {
+                return Poll::Ready(());
+            }
+            self.idle.as_mut().reset(due);
+        }
+        Poll::Pending
+    }
+
+    fn note<T>(&mut self, moved: Poll<T>) -> Poll<T> {
+        if moved.is_ready() {
+            self.moved = Instant::now();
+        }
+        moved
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Http2Stream<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let read = Pin::new(&mut this.stream).poll_read(context, buffer);
+        match this.note(read) {
+            // Nothing more is what it is told.
+            Poll::Pending => this.poll_idle(context).map(Ok),
+            read => read,
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Http2Stream<S> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(context, bytes);
+        this.note(written)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write_vectored(context, pieces);
+        this.note(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! Certificates: read at start, where a bad one is an error, and again when their files change, where a bad one is
+//! reported and the one before goes on being used.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
+use tokio_rustls::rustls::sign::CertifiedKey;
+use tokio_rustls::rustls::{InconsistentKeys, ServerConfig};
+use x509_cert::Certificate;
+use x509_cert::der::Decode as _;
+
+use crate::config::TlsFiles;
+use crate::root::{WatchedFile, shown};
+
+/// How often the files are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long the files must hold still before they are read again: both are replaced one after the other.
+const SETTLE: Duration = Duration::from_millis(200);
+
+/// What is offered to clients, in the order of preference.
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// Why a certificate cannot be used.
+#[derive(Debug)]
+pub struct TlsError {
+    file: PathBuf,
+    why: String,
+}
+
+/// The certificate in use.
+#[derive(Debug)]
+struct Current(RwLock<Arc<CertifiedKey>>);
+
+/// The two files.
+struct Files {
+    certificate: WatchedFile,
+    key: WatchedFile,
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", shown(&self.file), self.why)
+    }
+}
+
+impl std::error::Error for TlsError {}
+
+impl TlsError {
+    fn new(file: &Path, why: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), why: why.into() }
+    }
+}
+
+/// What makes an encrypted connection of a plain one. The files are watched from now on, by a thread that ends with
+/// the process.
+///
+/// # Errors
+/// [`TlsError`], a sentence that names the file.
+pub(super) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
+    let mut files = Files {
+        certificate: WatchedFile::new(files.certificate.clone()),
+        key: WatchedFile::new(files.key.clone()),
+    };
+    files.have_changed();
+    let current = Arc::new(Current(RwLock::new(Arc::new(files.load()?))));
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| TlsError::new(files.certificate.path(), error.to_string()))?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::clone(&current) as Arc<dyn ResolvesServerCert>);
+    config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
+    let watching = std::thread::Builder::new().name("certificates".to_owned());
+    if let Err(error) = watching.spawn(move || watch(files, &current)) {
+        log::warn!("certificates are not read again when they change: {error}");
+    }
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+fn watch(mut files: Files, current: &Current) {
+    loop {
+        std::thread::sleep(LOOK);
+        if !files.have_changed() {
+            continue;
+        }
+        loop {
+            std::thread::sleep(SETTLE);
+            if !files.have_changed() {
+                break;
+            }
+        }
+        match files.load() {
+            Ok(key) => {
+                *current.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(key);
+                log::info!("the certificate was read again: {}", shown(files.certificate.path()));
+            }
+            Err(error) => log::error!("the new certificate is not used, the one before is: {error}"),
+        }
+    }
+}
+
+impl Files {
+    fn have_changed(&mut self) -> bool {
+        let certificate = self.certificate.has_changed();
+        self.key.has_changed() || certificate
+    }
+
+    fn load(&self) -> Result<CertifiedKey, TlsError> {
+        let (certificate, key) = (self.certificate.path(), self.key.path());
+        let chain = CertificateDer::pem_slice_iter(&read(&self.certificate)?)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| TlsError::new(certificate, format!("it is not in PEM form: {error:?}")))?;
+        let Some(leaf) = chain.first() else {
+            return Err(TlsError::new(certificate, "there is no certificate in it (BEGIN CERTIFICATE)"));
+        };
+        check_dates(leaf).map_err(|why| TlsError::new(certificate, why))?;
+        let secret = PrivateKeyDer::from_pem_slice(&read(&self.key)?).map_err(|_| {
+            TlsError::new(key, "there is no private key in it that is not encrypted (BEGIN PRIVATE KEY)")
+        })?;
+        let signing = ring::sign::any_supported_type(&secret).map_err(|_| {
+            TlsError::new(
+                key,
+                "the private key is of a kind that is not supported; RSA, ECDSA and Ed25519 are",
+            )
+        })?;
+        let certified = CertifiedKey::new(chain, signing);
+        match certified.keys_match() {
+            Ok(()) | Err(tokio_rustls::rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {
+                Ok(certified)
+            }
+            Err(_) => Err(TlsError::new(key, format!("it is not the key of {}", shown(certificate)))),
+        }
+    }
+}
+
+fn read(file: &WatchedFile) -> Result<Vec<u8>, TlsError> {
+    file.read().map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => TlsError::new(file.path(), "there is no such file"),
+        io::ErrorKind::PermissionDenied => TlsError::new(file.path(), "the server's user may not read it"),
+        _ => TlsError::new(file.path(), format!("it cannot be read: {error}")),
+    })
+}
+
+/// A certificate that clients would refuse is refused here.
+fn check_dates(leaf: &CertificateDer<'_>) -> Result<(), String> {
+    let parsed =
+        Certificate::from_der(leaf).map_err(|error| format!("the certificate cannot be read: {error}"))?;
+    let (validity, now) = (parsed.tbs_certificate().validity(), SystemTime::now());
+    if validity.not_after.to_system_time() < now {
+        return Err(format!("the certificate expired at {}", validity.not_after));
+    }
+    if validity.not_before.to_system_time() > now {
+        return Err(format!("the certificate is not valid before {}", validity.not_before));
+    }
+    Ok(())
+}
+
+impl ResolvesServerCert for Current {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
