@@ -381,6 +381,7 @@ fn a_signal_to_stop_ends_connections_between_requests_and_no_answer() {
     }
     busy.try_read_rest(&mut answer).unwrap();
     assert_eq!(answer.ending, Ending::Complete, "{} bytes", answer.body.len());
-    answer.expect_file(&version_bytes(1, 24 << 20));
+    // Not its tag, which may be a weak one as long as the file is being read for the first time.
+    assert!(answer.body == version_bytes(1, 24 << 20), "{answer}");
     assert!(busy.is_closed() && server.wait().success());
 }
