@@ -1,5 +1,6 @@
 //! The command line: flags as typed, lowered once into a [`Config`].
 
+mod access;
 mod index;
 mod tls;
 mod writes;
@@ -7,6 +8,7 @@ mod writes;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -19,6 +21,8 @@ use crate::root::{OpenError, Root, SymlinkPolicy, shown};
 use crate::validator_store::StoreOptions;
 use crate::validator_store::digest::DigestAlgorithm;
 use crate::validator_store::settle::{Settled, settle};
+pub use access::PasswordRequest;
+use access::{AccessArgs, HashArgs};
 use index::IndexArgs;
 use tls::TlsArgs;
 use writes::WriteArgs;
@@ -43,6 +47,8 @@ pub struct Cli {
 enum Command {
     /// Print the entity tag the server would send for a file
     Etag(EtagArgs),
+    /// Make the hash of a password, for --auth and --auth-file
+    HashPassword(HashArgs),
 }
 
 /// What there is to do.
@@ -51,6 +57,8 @@ pub enum Action {
     Serve(Box<Config>),
     /// Print the tags of files.
     PrintTags(TagRequest),
+    /// Ask for a password and print its hash.
+    HashPassword(PasswordRequest),
 }
 
 /// Files whose tags are wanted.
@@ -118,6 +126,8 @@ struct ServeArgs {
     #[arg(long, value_enum, default_value_t, env = "IFMATCH_LOG_FORMAT")]
     log_format: LogFormatArg,
     #[command(flatten)]
+    access: AccessArgs,
+    #[command(flatten)]
     tls: TlsArgs,
     #[command(flatten)]
     index: IndexArgs,
@@ -172,6 +182,7 @@ impl Cli {
             Some(Command::Etag(args)) => {
                 Ok(Action::PrintTags(TagRequest { files: args.files, algorithm: args.etag_hash.into() }))
             }
+            Some(Command::HashPassword(args)) => Ok(Action::HashPassword(args.lower()?)),
             None => self.serve.lower().map(|config| Action::Serve(Box::new(config))),
         }
     }
@@ -190,7 +201,8 @@ impl ServeArgs {
                 self.index_file
             )));
         }
-        let (writes, hosts) = self.writes.lower(&self.bind)?;
+        let access = self.access.lower()?;
+        let (writes, hosts) = self.writes.lower(&self.bind, &access)?;
         let (tls, redirect_from) = self.tls.lower();
         Ok(Config {
             root: self.root,
@@ -212,6 +224,7 @@ impl ServeArgs {
                 cache_control,
                 writes,
                 hosts,
+                access: Arc::new(access),
             },
             watch: if self.no_watch { Watch::Off } else { Watch::On },
             log,

@@ -4,6 +4,7 @@
 //! The edge makes no filesystem call and computes no digest of a file.
 
 mod accept;
+mod access;
 mod body;
 mod error;
 mod express;
@@ -34,6 +35,7 @@ use actix_web::http::header::HeaderValue;
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse};
 
+use crate::access::Access;
 use crate::resource_path::{Dotfiles, ResourcePath};
 use crate::root::{Root, SwapGuard};
 use crate::validator_store::ValidatorStore;
@@ -73,6 +75,8 @@ pub struct SiteOptions {
     pub writes: WriteOptions,
     /// Under which names the server may be asked to write.
     pub hosts: Hosts,
+    /// Who may read and write what.
+    pub access: Arc<Access>,
 }
 
 /// Whether directories without an index file are listed.
@@ -100,6 +104,7 @@ pub enum Fallback {
 ///
 /// ```no_run
 /// use std::sync::Arc;
+/// use ifmatch::access::Access;
 /// use actix_web::http::header::HeaderValue;
 /// use ifmatch::http::{self, Fallback, Hosts, Listing, Site, SiteOptions};
 /// use ifmatch::resource_path::Dotfiles;
@@ -123,6 +128,7 @@ pub enum Fallback {
 ///     cache_control,
 ///     writes: WriteOptions::READ_ONLY,
 ///     hosts: Hosts::Any,
+///     access: Arc::new(Access::open()),
 /// };
 /// let site = Site::new(store, options, watch).mounted_at("/assets");
 /// let server = actix_web::HttpServer::new(move || actix_web::App::new().service(site.clone()));
@@ -169,16 +175,26 @@ impl Site {
         SiteService(Arc::new(Self { mount, ..self }))
     }
 
-    /// Answers one request. The steps: the server's own resources, the method, then [`get`] or
+    /// Answers one request. The steps: the server's own resources, the method, who asks, then [`get`] or
     /// [`write`].
     async fn answer(&self, request: &HttpRequest, payload: &mut Payload) -> HttpResponse {
         let path = request.path().strip_prefix(self.mount.as_str()).unwrap_or_default();
         match *request.method() {
-            Method::GET | Method::HEAD if path == HEALTH => health::respond(self),
-            Method::GET | Method::HEAD => get::answer(self, request, path).await,
-            Method::OPTIONS => respond::options(&self.allow),
+            Method::GET | Method::HEAD if path == HEALTH => return health::respond(self),
+            Method::GET | Method::HEAD | Method::PUT | Method::DELETE => {}
+            Method::OPTIONS => return respond::options(&self.allow),
+            _ => return Problem::method_not_allowed(&self.allow).respond(request),
+        }
+        match access::admit(self, request.head(), path).await {
+            Ok(visitor) => access::remember(request, visitor),
+            Err(problem) => {
+                write::skip_few(request.head(), payload).await;
+                return problem.respond(request);
+            }
+        }
+        match *request.method() {
             Method::PUT | Method::DELETE => write::answer(self, request, path, payload).await,
-            _ => Problem::method_not_allowed(&self.allow).respond(request),
+            _ => get::answer(self, request, path).await,
         }
     }
 }
@@ -214,7 +230,10 @@ impl SiteService {
         let path = request.path().strip_prefix(site.mount.as_str()).unwrap_or_default();
         let refused = match *request.method() {
             Method::GET | Method::HEAD | Method::OPTIONS => return Ok(request),
-            Method::PUT | Method::DELETE => write::refuse_early(site, request.head(), path).await,
+            Method::PUT | Method::DELETE => match access::admit(site, request.head(), path).await {
+                Ok(_) => write::refuse_early(site, request.head(), path).await,
+                Err(problem) => Err(problem.respond_as_document()),
+            },
             _ => Err(Problem::method_not_allowed(&site.allow).respond_as_document()),
         };
         let Err(mut response) = refused else { return Ok(request) };

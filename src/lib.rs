@@ -5,6 +5,7 @@ compile_error!(
     "ifmatch runs on Linux 5.10 or later, on x86_64 and aarch64: it rests on openat2 and file leases"
 );
 
+pub mod access;
 pub mod cli;
 pub mod config;
 pub mod http;

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use ifmatch::cli::{Action, Cli, TagRequest};
+use ifmatch::cli::{Action, Cli, UsageError};
 use ifmatch::config::{LogConfig, LogFormat};
 use ifmatch::server;
 use log::LevelFilter;
@@ -16,18 +16,22 @@ fn main() -> ExitCode {
             init_logging(config.log);
             server::run(&config).map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
         }
-        Ok(Action::PrintTags(request)) => print_tags(&request),
+        Ok(Action::PrintTags(request)) => print_lines(request.lines()),
+        Ok(Action::HashPassword(request)) => match request.lines() {
+            Ok(lines) => print_lines(lines.into_iter().map(Ok)),
+            Err(error) => fail(&error),
+        },
         Err(error) => fail(&error),
     }
 }
 
-fn print_tags(request: &TagRequest) -> ExitCode {
+fn print_lines(lines: impl Iterator<Item = Result<String, UsageError>>) -> ExitCode {
     let mut code = ExitCode::SUCCESS;
-    for line in request.lines() {
+    for line in lines {
         match line {
             Ok(line) => match writeln!(io::stdout(), "{line}") {
                 Ok(()) => {}
-                // Whoever wanted the tags has gone.
+                // Whoever wanted them has gone.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return code,
                 Err(error) => return fail(&error),
             },

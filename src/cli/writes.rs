@@ -6,6 +6,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 
 use super::{UsageError, size};
+use crate::access::{Access, Right};
 use crate::http::Hosts;
 use crate::write::{Deletes, Durability, Replay, Unconditional, Uploads, WriteOptions};
 
@@ -57,7 +58,11 @@ enum DurabilityArg {
 
 impl WriteArgs {
     /// Resolves the flags, for a server that listens at `interfaces`.
-    pub(super) fn lower(self, interfaces: &[IpAddr]) -> Result<(WriteOptions, Hosts), UsageError> {
+    pub(super) fn lower(
+        self,
+        interfaces: &[IpAddr],
+        access: &Access,
+    ) -> Result<(WriteOptions, Hosts), UsageError> {
         let options = WriteOptions {
             uploads: match (self.allow_upload || self.allow_all, self.create_only) {
                 (false, _) => Uploads::Refused,
@@ -85,10 +90,16 @@ impl WriteArgs {
         }
         let open = interfaces.iter().find(|address| !address.to_canonical().is_loopback());
         match open {
-            Some(address) if options.allow_writes() && !self.insecure_writes => Err(UsageError(format!(
-                "writing is allowed and --bind {address} can be reached from other machines, so that anybody there could \
-                 change the folder; bind to 127.0.0.1 (behind a proxy that authenticates), or say --insecure-writes"
-            ))),
+            Some(address)
+                if options.allow_writes()
+                    && access.gives_everybody(Right::Write)
+                    && !self.insecure_writes =>
+            {
+                Err(UsageError(format!(
+                    "writing is allowed and --bind {address} can be reached from other machines, so that anybody there could \
+                 change the folder; give accounts with --auth, bind to 127.0.0.1 (behind a proxy that authenticates), or say --insecure-writes"
+                )))
+            }
             Some(_) => Ok((options, Hosts::Any)),
             None => Ok((options, Hosts::Loopback(self.allow_host))),
         }

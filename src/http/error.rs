@@ -35,7 +35,8 @@ enum Form {
 }
 
 impl Problem {
-    fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+    /// A problem that a person may get to see.
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self { status, detail: detail.into(), members: Vec::new(), headers: Vec::new(), form: Form::AsAsked }
     }
 

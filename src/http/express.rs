@@ -18,6 +18,7 @@ use super::fields::{self, Conditions, Representation, RequestFields, ResponseFie
 use super::get::{Outcome, content_of, decide};
 use super::respond::Content;
 use super::{Fallback, Site, body, log_access, respond};
+use crate::access::{Right, Visitor};
 use crate::resource_path::{Dotfiles, Form, ResourcePath, Target};
 use crate::semantics::http_date::HttpDate;
 use crate::semantics::range::ByteRange;
@@ -91,13 +92,15 @@ impl Express {
         let question = Question::of(&request)?;
         let path = without_query(question.target).strip_prefix(self.site.mount.as_str())?;
         let Target { path, form } = ResourcePath::parse(path, self.site.options.dotfiles).ok()?;
-        let hit = match form {
-            Form::Plain => self.site.store.hit(path.as_str()),
-            Form::Slash => {
-                let index = path.child(&self.site.options.index_file, Dotfiles::Served)?;
-                self.site.store.hit(index.as_str())
-            }
+        let index = match form {
+            Form::Plain => None,
+            Form::Slash => Some(path.child(&self.site.options.index_file, Dotfiles::Served)?),
         };
+        let file = index.as_ref().unwrap_or(&path);
+        if !self.site.options.access.allows(Visitor::ANYBODY, file, Right::Read) {
+            return None;
+        }
+        let hit = self.site.store.hit(file.as_str());
         match hit {
             Some(entry) => self.respond(&question, &entry),
             None if form == Form::Plain => self.miss(&question, &path),

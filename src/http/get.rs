@@ -7,6 +7,7 @@ use actix_web::http::header::HeaderValue;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::accept::{self, preferred_form};
+use super::access;
 use super::body::{FileBody, Rechecking};
 use super::error::Problem;
 use super::fields::{self, Conditions, Fields, Representation};
@@ -289,7 +290,9 @@ async fn select(
             Err(_directory) => Ok(Selected::DirectoryWithoutSlash),
         };
     }
-    if let Some(index) = target.path.child(&site.options.index_file, Dotfiles::Served) {
+    if let Some(index) = target.path.child(&site.options.index_file, Dotfiles::Served)
+        && access::may_read(site, request, &index)
+    {
         match find(site, &index, patience).await {
             Ok(Ok(selected)) => return Ok(selected),
             Ok(Err(_)) | Err(OpenError::Missing) => {}
@@ -299,7 +302,8 @@ async fn select(
     match site.store.root().open_node(&target.path)? {
         Node::Directory(directory) if site.options.listing == Listing::Shown => {
             let form = preferred_form(request);
-            let generated = listing::generate(site, &target.path, directory, form).await?;
+            let visitor = access::visitor(request);
+            let generated = listing::generate(site, visitor, &target.path, directory, form).await?;
             Ok(Selected::Generated(Box::new(generated)))
         }
         _ => Err(OpenError::Missing),
@@ -327,6 +331,7 @@ async fn not_found(site: &Site, request: &HttpRequest, target: &Target<'_>) -> H
     if site.options.fallback == Fallback::SinglePage && looks_like_a_page(request, target) {
         let conditions = Conditions::of(request.headers());
         if let Some(index) = ResourcePath::ROOT.child(&site.options.index_file, Dotfiles::Served)
+            && access::may_read(site, request, &index)
             && let Ok(Ok(Selected::Entry(entry))) = find(site, &index, Patience::Full).await
             && let Ok(Some(response)) =
                 respond_selected(site, request, target, &conditions, Selected::Fallback(entry)).await
@@ -340,7 +345,8 @@ async fn not_found(site: &Site, request: &HttpRequest, target: &Target<'_>) -> H
 
 /// The folder's own 404 page, or a problem.
 async fn not_found_page(site: &Site, request: &HttpRequest, path: &str) -> HttpResponse {
-    if let Ok(Ok(Selected::Entry(entry))) = find(site, &site.not_found_page, Patience::Full).await
+    if access::may_read(site, request, &site.not_found_page)
+        && let Ok(Ok(Selected::Entry(entry))) = find(site, &site.not_found_page, Patience::Full).await
         && let Some(body) = entry.body()
     {
         return respond::not_found_page(entry.rendered(), body.clone(), request);

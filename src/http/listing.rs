@@ -13,7 +13,8 @@ use super::Site;
 use super::accept::Form;
 use super::fields::{Fields, set};
 use super::html::{CONTENT_SECURITY_POLICY, escape};
-use crate::resource_path::{Dotfiles, ResourcePath, encode_segment};
+use crate::access::{Right, Visitor};
+use crate::resource_path::{ResourcePath, encode_segment};
 use crate::root::{DirectoryEntry, OpenDirectory, OpenError};
 use crate::semantics::http_date::HttpDate;
 use crate::semantics::integrity::{IntegrityAlgorithm, IntegrityDigest};
@@ -47,19 +48,22 @@ impl Generated {
     }
 }
 
-/// Lists `directory`: what a request could name, folders first, by name. Looks at every entry, so it
+/// Lists `directory`: what a request could name and `visitor` may read, folders first, by name. Looks at every entry, so it
 /// runs on the blocking pool.
 pub(super) async fn generate(
     site: &Site,
+    visitor: Visitor,
     path: &ResourcePath<'_>,
     directory: OpenDirectory,
     form: Form,
 ) -> Result<Generated, OpenError> {
     let (store, path) = (Arc::clone(&site.store), path.clone().into_owned());
-    let dotfiles = site.options.dotfiles;
+    let (dotfiles, access) = (site.options.dotfiles, Arc::clone(&site.options.access));
     let list = move || {
-        let entries = store.root().read_directory(&path, &directory)?;
-        Ok(render(&path, entries, dotfiles, form, store.algorithm()))
+        let mut entries = store.root().read_directory(&path, &directory)?;
+        let may_read = |child: ResourcePath<'_>| access.allows(visitor, &child, Right::Read);
+        entries.retain(|entry| path.child(&entry.name, dotfiles).is_some_and(may_read));
+        Ok(render(&path, entries, form, store.algorithm()))
     };
     tokio::task::spawn_blocking(list).await.unwrap_or(Err(OpenError::Overloaded))
 }
@@ -67,11 +71,9 @@ pub(super) async fn generate(
 fn render(
     path: &ResourcePath<'_>,
     mut entries: Vec<DirectoryEntry>,
-    dotfiles: Dotfiles,
     form: Form,
     algorithm: DigestAlgorithm,
 ) -> Generated {
-    entries.retain(|entry| path.child(&entry.name, dotfiles).is_some());
     entries.sort_by(|a, b| (Reverse(a.is_directory), &a.name).cmp(&(Reverse(b.is_directory), &b.name)));
     let (media_type, text) = match form {
         Form::Html => ("text/html; charset=utf-8", html(path, &entries)),

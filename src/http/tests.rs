@@ -22,6 +22,7 @@ pub(super) fn site(folder: &std::path::Path) -> Site {
         cache_control: no_cache.clone(),
         writes: WriteOptions::READ_ONLY,
         hosts: Hosts::Any,
+        access: Arc::new(crate::access::Access::open()),
     };
     Site::new(ValidatorStore::new(root, store, renderer(no_cache)), options, Arc::default())
 }

@@ -105,7 +105,7 @@ pub(super) async fn refuse_early(site: &Site, head: &RequestHead, path: &str) ->
 const FEW: u64 = 64 * 1024;
 
 /// Reads over a small body that means nothing, so that the connection can go on.
-async fn skip_few(head: &RequestHead, payload: &mut Payload) {
+pub(super) async fn skip_few(head: &RequestHead, payload: &mut Payload) {
     const PATIENCE: Duration = Duration::from_secs(1);
     if !head.expect() && content_length(head).is_some_and(|length| length <= FEW) {
         // Who is slower loses the connection, and nothing else.

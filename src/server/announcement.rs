@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener};
 
 use super::connections::Listeners;
+use crate::access::Right;
 use crate::config::Config;
 use crate::http::Site;
 use crate::root::lease::LeaseProbe;
@@ -33,6 +34,9 @@ pub(super) fn announce(
         SymlinkPolicy::All => "symbolic links to anywhere",
     };
     writeln!(out, "  allowed: reading{}, {symlinks}", permissions(&config.site.writes))?;
+    if let Some(accounts) = accounts(config) {
+        writeln!(out, "  accounts: {accounts}")?;
+    }
     if config.site.writes.allow_writes() {
         writeln!(out, "  writes: {}", guarantee(config, site.swap_guard()))?;
     }
@@ -48,6 +52,23 @@ fn permissions(writes: &WriteOptions) -> String {
     };
     let deletes = if writes.deletes == Deletes::Allowed { ", deleting files" } else { "" };
     format!("{uploads}{deletes}")
+}
+
+/// Who may do that, in words; `None` where everybody may.
+fn accounts(config: &Config) -> Option<String> {
+    let access = &config.site.access;
+    if access.gives_everybody(Right::Write) && access.is_empty() {
+        return None;
+    }
+    let everybody = match (access.gives_everybody(Right::Write), access.gives_everybody(Right::Read)) {
+        (true, _) => "everybody reads, and writes in places",
+        (false, true) => "everybody reads",
+        (false, false) => "nobody else reads or writes",
+    };
+    let exposed = config.addresses.iter().any(|address| !address.ip().to_canonical().is_loopback());
+    let plain =
+        if exposed && config.tls.is_none() { "; passwords cross the network unencrypted" } else { "" };
+    Some(format!("{}; {everybody}{plain}", access.len()))
 }
 
 /// What writes rest on, in words.

@@ -7,6 +7,7 @@
 // A test that cannot go on has nothing better to do than to panic where it stands.
 #![allow(clippy::unwrap_used)]
 
+mod accounts;
 mod attacks;
 mod bodies;
 mod conditional;

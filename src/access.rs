@@ -1,0 +1,254 @@
+//! Who may read and write what: accounts, their rights, and proving that one is somebody. It knows paths, and neither HTTP nor
+//! files.
+//!
+//! Rights belong to a path and everything below it. Of several rules the one with the longest path counts. Whoever proves to be
+//! somebody may do what that account may, and what everybody may.
+
+mod attempts;
+mod secret;
+mod verifier;
+
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::resource_path::{Dotfiles, ResourcePath};
+use attempts::Attempts;
+pub use secret::{Secret, new_token, password_hash};
+use verifier::Verifier;
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Right {
+    /// Nothing at all.
+    None,
+    /// Reading.
+    Read,
+    /// Reading, creating, replacing and deleting, as far as the server allows that to anybody.
+    Write,
+}
+
+/// Rights by path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Rules(Vec<(ResourcePath<'static>, Right)>);
+
+/// Somebody with a name.
+#[derive(Debug)]
+struct Account {
+    name: String,
+    secret: Secret,
+    rules: Rules,
+}
+
+/// All accounts, and what everybody may do without one.
+#[derive(Debug)]
+pub struct Access {
+    accounts: Vec<Account>,
+    everybody: Rules,
+    attempts: Attempts,
+    verifier: Verifier,
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Visitor(Option<usize>);
+
+/// What a request offers to prove that it comes from somebody.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Credentials<'a> {
+    /// A name and a password.
+    Password(&'a str, &'a [u8]),
+    /// A token, which stands for a name as well.
+    Token(&'a [u8]),
+}
+
+/// Whether that succeeded.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// Yes.
+    Given(Visitor),
+    /// No.
+    Wrong,
+    /// It was not looked at: too many wrong ones came before, or come now. Worth another try after so many seconds.
+    Later(u64),
+}
+
+/// Why accounts cannot be set up, as the second half of a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessError(String);
+
+impl fmt::Display for AccessError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Visitor {
+    /// Somebody who has proved nothing.
+    pub const ANYBODY: Self = Self(None);
+}
+
+impl Rules {
+    fn at(&self, path: &ResourcePath<'_>) -> Option<Right> {
+        let covers = |rule: &ResourcePath<'_>| {
+            let rest = path.as_str().strip_prefix(rule.as_str());
+            rule.as_str().is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let covering = self.0.iter().filter(|(rule, _)| covers(rule));
+        covering.max_by_key(|(rule, _)| rule.as_str().len()).map(|(_, right)| *right)
+    }
+
+    /// A later rule for the same path takes the place of an earlier one.
+    fn set(&mut self, path: ResourcePath<'static>, right: Right) {
+        self.0.retain(|(known, _)| *known != path);
+        self.0.push((path, right));
+    }
+}
+
+impl Access {
+    /// No accounts: everybody may do what the server allows.
+    pub fn open() -> Self {
+        let everybody = Rules(vec![(ResourcePath::ROOT, Right::Write)]);
+        Self { accounts: Vec::new(), everybody, attempts: Attempts::new(), verifier: Verifier::new() }
+    }
+
+    /// Sets up accounts from lines `NAME:HASH`, `NAME:HASH@/PATH:RIGHT` and, for everybody, `@/PATH:RIGHT`; a
+    /// right is `rw`, `r` or `-`. Without a path an account may read and write everything; several lines for one name and
+    /// hash add up. `everybody` is what may be done everywhere without an account, unless a line says otherwise.
+    ///
+    /// # Errors
+    /// [`AccessError`], which never repeats a hash or a password.
+    pub fn parse<'a>(
+        lines: impl IntoIterator<Item = &'a str>,
+        everybody: Right,
+    ) -> Result<Self, AccessError> {
+        let mut accounts: Vec<Account> = Vec::new();
+        let mut common = Rules(vec![(ResourcePath::ROOT, everybody)]);
+        for line in lines {
+            let (who, rule) = match line.rfind("@/") {
+                Some(at) => (&line[..at], Some(parse_rule(&line[at + 1..])?)),
+                None => (line, None),
+            };
+            if who.is_empty() {
+                let (path, right) = rule.ok_or_else(|| AccessError("there is an empty line".to_owned()))?;
+                common.set(path, right);
+                continue;
+            }
+            let (name, hash) = who
+                .split_once(':')
+                .filter(|(name, _)| !name.is_empty())
+                .ok_or_else(|| AccessError("it has no colon; an account is written NAME:HASH".to_owned()))?;
+            let secret = Secret::parse(hash).ok_or_else(|| unknown_hash(name))?;
+            let known = accounts.iter_mut().find(|account| account.name == name);
+            let account = match known {
+                Some(account) if account.secret == secret => account,
+                Some(_) => return Err(AccessError(format!("{name:?} has two different hashes"))),
+                None => {
+                    accounts.push(Account { name: name.to_owned(), secret, rules: Rules::default() });
+                    accounts.last_mut().ok_or_else(|| unknown_hash(name))?
+                }
+            };
+            let (path, right) = rule.unwrap_or((ResourcePath::ROOT, Right::Write));
+            account.rules.set(path, right);
+        }
+        Ok(Self { accounts, everybody: common, attempts: Attempts::new(), verifier: Verifier::new() })
+    }
+
+    /// How many accounts there are.
+    pub fn len(&self) -> usize {
+        self.accounts.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.accounts.is_empty()
+    }
+
+    /// Whether there is a path at which everybody may do that.
+    pub fn gives_everybody(&self, right: Right) -> bool {
+        self.everybody.0.iter().any(|(_, given)| *given >= right)
+    }
+
+    /// Whether tokens are taken.
+    pub fn has_tokens(&self) -> bool {
+        self.accounts.iter().any(|account| matches!(account.secret, Secret::Token(_)))
+    }
+
+    /// Whether `visitor` may do `right` at `path`.
+    pub fn allows(&self, visitor: Visitor, path: &ResourcePath<'_>, right: Right) -> bool {
+        let own = visitor.0.and_then(|index| self.accounts.get(index)).and_then(|it| it.rules.at(path));
+        own.max(self.everybody.at(path)).is_some_and(|given| given >= right)
+    }
+
+    /// Finds out who offers `credentials`. A name that does not exist costs as much as one that does. After some wrong attempts from
+    /// one address under one name further ones have to wait; hashes are computed one at a time, on a thread of
+    /// low priority.
+    pub async fn prove(&self, credentials: &Credentials<'_>, from: Option<IpAddr>) -> Proof {
+        let (name, password) = match *credentials {
+            Credentials::Password(name, password) => (name, password),
+            Credentials::Token(token) => {
+                let found = self.accounts.iter().position(|account| account.secret.is_token(token));
+                return found.map_or(Proof::Wrong, |index| Proof::Given(Visitor(Some(index))));
+            }
+        };
+        if let Some(index) = self.attempts.known(name, password) {
+            return Proof::Given(Visitor(Some(index)));
+        }
+        if let Some(seconds) = self.attempts.wait(name, from) {
+            return Proof::Later(seconds);
+        }
+        let index = self.accounts.iter().position(|account| account.name == name && account.secret.is_slow());
+        let Some(secret) = index.or_else(|| self.stand_in(name)).map(|index| &self.accounts[index].secret)
+        else {
+            return Proof::Wrong;
+        };
+        match (self.verifier.verify(secret.clone(), password.to_vec()).await, index) {
+            (Some(true), Some(index)) => {
+                self.attempts.succeeded(name, password, index, from);
+                Proof::Given(Visitor(Some(index)))
+            }
+            (Some(_), _) => {
+                self.attempts.failed(name, from);
+                Proof::Wrong
+            }
+            (None, _) => Proof::Later(1),
+        }
+    }
+
+    /// Whose hash is computed for a name that nobody has: always the same one's for the same name.
+    fn stand_in(&self, name: &str) -> Option<usize> {
+        let slow: Vec<usize> =
+            (0..self.accounts.len()).filter(|index| self.accounts[*index].secret.is_slow()).collect();
+        let sum = name.bytes().fold(7_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+        slow.get(sum.checked_rem(slow.len())?).copied()
+    }
+}
+
+fn parse_rule(text: &str) -> Result<(ResourcePath<'static>, Right), AccessError> {
+    let (path, right) = text.rsplit_once(':').ok_or_else(|| {
+        AccessError(format!("{text:?} has no right behind its path; write {text}:r, {text}:rw or {text}:-"))
+    })?;
+    let right = match right {
+        "r" => Right::Read,
+        "rw" => Right::Write,
+        "-" => Right::None,
+        _ => return Err(AccessError(format!("{right:?} is not a right; they are r, rw and -"))),
+    };
+    let names = path.trim_matches('/');
+    let path = if names.is_empty() {
+        Some(ResourcePath::ROOT)
+    } else {
+        ResourcePath::from_names(names, Dotfiles::Served).map(ResourcePath::into_owned)
+    };
+    path.map(|path| (path, right))
+        .ok_or_else(|| AccessError(format!("no request can name the path {names:?}")))
+}
+
+fn unknown_hash(name: &str) -> AccessError {
+    AccessError(format!(
+        "what stands behind {name:?} is not a hash that is known (bcrypt, SHA-512-crypt, argon2, token); passwords are never taken as \
+         plain text: make a hash with `ifmatch hash-password {name}`"
+    ))
+}
+
+#[cfg(test)]
+mod tests;

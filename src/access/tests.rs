@@ -1,0 +1,135 @@
+//! Rights by path, and proving that one is somebody.
+
+use super::*;
+
+/// The hash of "secret", cheap to compute.
+fn bcrypt_hash() -> String {
+    bcrypt::hash("secret", 4).unwrap()
+}
+
+fn path(text: &str) -> ResourcePath<'_> {
+    match text {
+        "" => ResourcePath::ROOT,
+        _ => ResourcePath::from_names(text, Dotfiles::Served).unwrap(),
+    }
+}
+
+fn prove(access: &Access, credentials: &Credentials<'_>) -> Proof {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(access.prove(credentials, None))
+}
+
+#[test]
+fn the_rule_with_the_longest_path_counts() {
+    let hash = bcrypt_hash();
+    let lines = [
+        format!("alice:{hash}"),
+        format!("bob:{hash}@/docs:rw"),
+        format!("bob:{hash}@/docs/final:r"),
+        format!("eve:{hash}@/:-"),
+        "@/secret:-".to_owned(),
+        "@/inbox/:rw".to_owned(),
+    ];
+    let access = Access::parse(lines.iter().map(String::as_str), Right::Read).unwrap();
+    let visitor = |name: &str| match name {
+        "" => Visitor::ANYBODY,
+        _ => match prove(&access, &Credentials::Password(name, b"secret")) {
+            Proof::Given(visitor) => visitor,
+            other => panic!("{name}: {other:?}"),
+        },
+    };
+    let (none, read, write) = (Right::None, Right::Read, Right::Write);
+    for (name, rights) in [
+        ("", [read, read, read, none, none, write, write, read]),
+        ("alice", [write; 8]),
+        ("bob", [read, write, read, none, none, write, write, read]),
+        ("eve", [read, read, read, none, none, write, write, read]),
+    ] {
+        let paths = ["", "docs/a", "docs/final/a", "secret", "secret/a", "inbox", "inbox/a", "docsy"];
+        for (at, right) in paths.iter().zip(rights) {
+            let allowed = [Right::Read, Right::Write].map(|it| access.allows(visitor(name), &path(at), it));
+            assert_eq!(allowed, [right >= Right::Read, right >= Right::Write], "{name:?} at /{at}");
+        }
+    }
+}
+
+#[test]
+fn who_has_a_name_proves_it() {
+    let (token, token_hash) = new_token().unwrap();
+    let argon2 = password_hash(b"long and secret").unwrap();
+    // Made by `openssl passwd -6 -salt saltsalt secret`.
+    let sha =
+        "$6$saltsalt$TVLlQcbpFVof5W3Yz4DTP6gRstiNuHwwTt6GLc1E5n0U0aDehy0S5knV8wiOQSpT0Y77vwPZN.Pq.H91p5hVO1";
+    let lines = [
+        format!("b:{}", bcrypt_hash()),
+        format!("a:{argon2}"),
+        format!("t:{token_hash}"),
+        format!("s:{sha}"),
+    ];
+    let access = Access::parse(lines.iter().map(String::as_str), Right::Read).unwrap();
+    assert!(access.has_tokens() && access.len() == 4);
+    let given = |index| Proof::Given(Visitor(Some(index)));
+    for (credentials, wanted) in [
+        (Credentials::Password("b", b"secret"), given(0)),
+        (Credentials::Password("b", b"Secret"), Proof::Wrong),
+        (Credentials::Password("b", b""), Proof::Wrong),
+        (Credentials::Password("a", b"long and secret"), given(1)),
+        (Credentials::Password("a", b"long and secret"), given(1)),
+        (Credentials::Password("a", b"secret"), Proof::Wrong),
+        (Credentials::Password("s", b"secret"), given(3)),
+        (Credentials::Password("s", b"secret "), Proof::Wrong),
+        (Credentials::Password("", b"secret"), Proof::Wrong),
+        (Credentials::Password("nobody", b"secret"), Proof::Wrong),
+        (Credentials::Password("t", token.as_bytes()), Proof::Wrong),
+        (Credentials::Token(token.as_bytes()), given(2)),
+        (Credentials::Token(b"secret"), Proof::Wrong),
+        (Credentials::Token(token_hash.as_bytes()), Proof::Wrong),
+        (Credentials::Password("b", &[b'x'; 4096]), Proof::Wrong),
+    ] {
+        assert_eq!(prove(&access, &credentials), wanted, "{credentials:?}");
+    }
+    // Without an account nobody has one.
+    assert_eq!(prove(&Access::open(), &Credentials::Password("b", b"secret")), Proof::Wrong);
+}
+
+#[test]
+fn after_some_wrong_passwords_one_has_to_wait() {
+    let access = Access::parse([format!("b:{}", bcrypt_hash()).as_str()], Right::Read).unwrap();
+    for _ in 0..5 {
+        assert_eq!(prove(&access, &Credentials::Password("b", b"wrong")), Proof::Wrong);
+    }
+    assert!(matches!(prove(&access, &Credentials::Password("b", b"secret")), Proof::Later(1..)));
+    // The same with a name that nobody has.
+    for _ in 0..5 {
+        assert_eq!(prove(&access, &Credentials::Password("n", b"wrong")), Proof::Wrong);
+    }
+    assert!(matches!(prove(&access, &Credentials::Password("n", b"wrong")), Proof::Later(1..)));
+}
+
+#[test]
+fn a_line_that_makes_no_sense_is_told_without_its_secret() {
+    let hash = bcrypt_hash();
+    for (line, words) in [
+        ("alice".to_owned(), "no colon"),
+        (":hash".to_owned(), "no colon"),
+        ("alice:tops3cret".to_owned(), "ifmatch hash-password alice"),
+        ("alice:".to_owned(), "plain text"),
+        ("alice:$2y$tops3cret".to_owned(), "not a hash"),
+        ("alice:$6$tops3cret".to_owned(), "not a hash"),
+        ("alice:$argon2id$tops3cret".to_owned(), "not a hash"),
+        ("alice:token:tops3cret".to_owned(), "not a hash"),
+        ("alice:$apr1$tops3cret$abc".to_owned(), "not a hash"),
+        (format!("alice:{hash}@/a:x"), "\"x\" is not a right"),
+        (format!("alice:{hash}@/a"), "no right behind its path"),
+        (format!("alice:{hash}@/a/../b:r"), "no request can name"),
+        (String::new(), "an empty line"),
+    ] {
+        let error = Access::parse([line.as_str()], Right::Read).unwrap_err().to_string();
+        assert!(error.contains(words), "{line:?}: {error}");
+        assert!(!error.contains("tops3cret") && !error.contains(&hash), "{error}");
+    }
+    let other = bcrypt_hash();
+    let two = [format!("a:{hash}"), format!("a:{other}")];
+    let error = Access::parse(two.iter().map(String::as_str), Right::Read).unwrap_err().to_string();
+    assert!(error.contains("two different hashes"), "{error}");
+}

@@ -1,0 +1,146 @@
+//! The flags about accounts, and the making of hashes for them.
+
+use std::io::{self, BufRead as _, IsTerminal as _};
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::FalseyValueParser;
+
+use super::UsageError;
+use crate::access::{Access, Right, new_token, password_hash};
+use crate::root::{WatchedFile, shown};
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Accounts")]
+pub(super) struct AccessArgs {
+    /// An account, NAME:HASH, that may read and write everything, or NAME:HASH@/PATH:RIGHT (rw, r or -); @/PATH:RIGHT is for
+    /// everybody. May be given several times; with an account only everybody may read, and nobody else write
+    #[arg(
+        short,
+        long,
+        value_name = "ACCOUNT",
+        value_delimiter = ';',
+        env = "IFMATCH_AUTH",
+        hide_env_values = true
+    )]
+    auth: Vec<String>,
+    /// A file of accounts, one a line, as htpasswd makes it; with paths as in --auth
+    #[arg(long, value_name = "FILE", env = "IFMATCH_AUTH_FILE")]
+    auth_file: Option<PathBuf>,
+    /// Nobody reads anything without an account
+    #[arg(long, env = "IFMATCH_PRIVATE", value_parser = FalseyValueParser::new())]
+    private: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HashArgs {
+    /// The name of the account, to print the whole line
+    name: Option<String>,
+    /// Make a token for a program instead of asking for a password
+    #[arg(long)]
+    token: bool,
+}
+
+/// A password or token that is to be hashed.
+pub enum PasswordRequest {
+    /// Of an account with this name, or of none yet.
+    Password(Option<String>),
+    /// The same for a token.
+    Token(Option<String>),
+}
+
+impl AccessArgs {
+    /// Reads all accounts.
+    pub(super) fn lower(self) -> Result<Access, UsageError> {
+        let flag = |why: &dyn std::fmt::Display| UsageError(format!("--auth: {why}"));
+        let mut lines = self.auth;
+        if let Some(path) = self.auth_file {
+            let file = WatchedFile::new(path);
+            let name = shown(file.path());
+            let text =
+                file.read().map_err(|error| UsageError(format!("--auth-file {name}: {}", reason(&error))))?;
+            let text = String::from_utf8(text)
+                .map_err(|_| UsageError(format!("--auth-file {name}: it is not text in UTF-8")))?;
+            for (index, line) in text.lines().enumerate() {
+                let line = line.trim();
+                if line.is_empty() || line.starts_with('#') {
+                    continue;
+                }
+                // Once by itself, so that an error can name the line.
+                Access::parse([line], Right::Read)
+                    .map_err(|why| UsageError(format!("--auth-file {name}, line {}: {why}", index + 1)))?;
+                lines.push(line.to_owned());
+            }
+        }
+        if lines.is_empty() && !self.private {
+            return Ok(Access::open());
+        }
+        let everybody = if self.private { Right::None } else { Right::Read };
+        let access = Access::parse(lines.iter().map(String::as_str), everybody).map_err(|why| flag(&why))?;
+        match access.is_empty() && !access.gives_everybody(Right::Read) {
+            true => Err(UsageError(
+                "--private: there is no account, so that nobody could read anything; add one with --auth"
+                    .to_owned(),
+            )),
+            false => Ok(access),
+        }
+    }
+}
+
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "the server's user may not read it".to_owned(),
+        _ => format!("it cannot be read: {error}"),
+    }
+}
+
+impl HashArgs {
+    pub(super) fn lower(self) -> Result<PasswordRequest, UsageError> {
+        if self.name.as_ref().is_some_and(|name| name.is_empty() || name.contains(':')) {
+            return Err(UsageError("the name of an account is not empty and has no colon".to_owned()));
+        }
+        Ok(if self.token { PasswordRequest::Token(self.name) } else { PasswordRequest::Password(self.name) })
+    }
+}
+
+impl PasswordRequest {
+    /// Asks for the password, twice where a person types it, and returns the lines to print.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub fn lines(&self) -> Result<Vec<String>, UsageError> {
+        let failed = |why: &dyn std::fmt::Display| UsageError(why.to_string());
+        let account = |name: &Option<String>, hash: String| match name {
+            Some(name) => format!("{name}:{hash}"),
+            None => hash,
+        };
+        match self {
+            Self::Password(name) => {
+                let password = ask().map_err(|error| UsageError(format!("no password: {error}")))?;
+                let hash = password_hash(password.as_bytes()).map_err(|error| failed(&error))?;
+                Ok(vec![account(name, hash)])
+            }
+            Self::Token(name) => {
+                let (token, hash) = new_token().map_err(|error| failed(&error))?;
+                Ok(vec![
+                    format!("# the token, for \"Authorization: Bearer ...\": {token}"),
+                    account(name, hash),
+                ])
+            }
+        }
+    }
+}
+
+fn ask() -> io::Result<String> {
+    if !io::stdin().is_terminal() {
+        let mut line = String::new();
+        io::stdin().lock().read_line(&mut line)?;
+        return Ok(line.trim_end_matches(['\n', '\r']).to_owned());
+    }
+    let password = rpassword::prompt_password("Password: ")?;
+    if rpassword::prompt_password("Again: ")? != password {
+        return Err(io::Error::other("the two are not the same"));
+    }
+    Ok(password)
+}

@@ -1,0 +1,115 @@
+//! Who asks: credentials from a request, and the answers to who may not. That comes before anything is said of what is asked for.
+
+use actix_web::dev::RequestHead;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpMessage as _, HttpRequest};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::Site;
+use super::error::Problem;
+use crate::access::{Access, Credentials, Proof, Right, Visitor};
+use crate::resource_path::{Form, ResourcePath};
+
+const BASIC: &str = "Basic realm=\"ifmatch\", charset=\"UTF-8\"";
+const BASIC_OR_BEARER: &str = "Basic realm=\"ifmatch\", charset=\"UTF-8\", Bearer realm=\"ifmatch\"";
+
+/// Finds out who asks, and refuses who may not:
+///
+/// 1. what everybody may do needs no proof; in a folder one is looked at all the same, because more may be shown then;
+/// 2. without one: 401;
+/// 3. with a wrong one: 401, or 429 after several;
+/// 4. who may not do it all the same: 403.
+///
+/// The path is the one that will be opened. One that names nothing counts as the root.
+pub(super) async fn admit(site: &Site, head: &RequestHead, path: &str) -> Result<Visitor, Problem> {
+    let right = match head.method {
+        Method::PUT | Method::DELETE => Right::Write,
+        _ => Right::Read,
+    };
+    let access = &site.options.access;
+    let (path, form) = ResourcePath::parse(path, site.options.dotfiles)
+        .map_or((ResourcePath::ROOT, Form::Plain), |target| (target.path, target.form));
+    let open = access.allows(Visitor::ANYBODY, &path, right);
+    if open && (form == Form::Plain || access.is_empty()) {
+        return Ok(Visitor::ANYBODY);
+    }
+    match prove(access, head).await {
+        Ok(visitor) if access.allows(visitor, &path, right) => Ok(visitor),
+        Ok(_) => Err(forbidden(right)),
+        Err(_) if open => Ok(Visitor::ANYBODY),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// Who asks, by what the request offers as a proof.
+async fn prove(access: &Access, head: &RequestHead) -> Result<Visitor, Problem> {
+    let Some(value) = head.headers.get(header::AUTHORIZATION) else {
+        return Err(unauthorized(access, "This needs an account: send a name and a password."));
+    };
+    let mut space = Vec::new();
+    let Some(credentials) = credentials(value, &mut space) else {
+        let detail = "The Authorization field is neither Basic nor Bearer, or cannot be read.";
+        return Err(unauthorized(access, detail));
+    };
+    match access.prove(&credentials, head.peer_addr.map(|address| address.ip())).await {
+        Proof::Given(visitor) => Ok(visitor),
+        Proof::Wrong => Err(unauthorized(access, "No account has this name and this password.")),
+        Proof::Later(seconds) => Err(Problem::document(
+            StatusCode::TOO_MANY_REQUESTS,
+            format!("Too many wrong passwords: this one was not looked at. Try again in {seconds} seconds."),
+        )
+        .with_header(header::RETRY_AFTER, HeaderValue::from(seconds))),
+    }
+}
+
+/// Remembers who asks, for [`may_read`].
+pub(super) fn remember(request: &HttpRequest, visitor: Visitor) {
+    if visitor != Visitor::ANYBODY {
+        request.extensions_mut().insert(visitor);
+    }
+}
+
+/// Whether who asks may read `path`, which need not be the one that was asked for: an index, a listed name, the page that
+/// answers for others.
+pub(super) fn may_read(site: &Site, request: &HttpRequest, path: &ResourcePath<'_>) -> bool {
+    let access = &site.options.access;
+    access.allows(Visitor::ANYBODY, path, Right::Read) || access.allows(visitor(request), path, Right::Read)
+}
+
+/// Who asks.
+pub(super) fn visitor(request: &HttpRequest) -> Visitor {
+    request.extensions().get().copied().unwrap_or(Visitor::ANYBODY)
+}
+
+fn unauthorized(access: &Access, detail: &str) -> Problem {
+    let schemes = if access.has_tokens() { BASIC_OR_BEARER } else { BASIC };
+    Problem::new(StatusCode::UNAUTHORIZED, detail)
+        .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static(schemes))
+}
+
+fn forbidden(right: Right) -> Problem {
+    let what = if right == Right::Write { "written" } else { "read" };
+    Problem::new(StatusCode::FORBIDDEN, format!("This must not be {what} with this account."))
+}
+
+/// What `Authorization` offers (RFC 7617, RFC 6750); what is decoded goes to `space`.
+fn credentials<'a>(value: &'a HeaderValue, space: &'a mut Vec<u8>) -> Option<Credentials<'a>> {
+    let value = value.as_bytes();
+    let at = value.iter().position(|byte| *byte == b' ')?;
+    let (scheme, rest) = (&value[..at], value[at..].trim_ascii());
+    if scheme.eq_ignore_ascii_case(b"bearer") {
+        return (!rest.is_empty()).then_some(Credentials::Token(rest));
+    }
+    if !scheme.eq_ignore_ascii_case(b"basic") {
+        return None;
+    }
+    *space = STANDARD.decode(rest).ok()?;
+    let colon = space.iter().position(|byte| *byte == b':')?;
+    let name = std::str::from_utf8(&space[..colon]).ok()?;
+    Some(Credentials::Password(name, &space[colon + 1..]))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,293 @@
+//! Accounts: who may read and write what, and that nothing is told to others.
+
+use std::io::Write as _;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use base64::Engine as _;
+
+use crate::harness::{Folder, Launch, Request, Server, delete, get, head, put, request, tag_of};
+
+/// What `ifmatch hash-password` prints for this password, or for a token.
+fn hash(arguments: &[&str], password: &str) -> Vec<String> {
+    let folder = Folder::new();
+    let mut command = Launch::new().command(&folder);
+    command.arg("hash-password").args(arguments);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    writeln!(child.stdin.take().unwrap(), "{password}").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+fn as_user(request: Request, name: &str, password: &str) -> Request {
+    let both = base64::engine::general_purpose::STANDARD.encode(format!("{name}:{password}"));
+    request.field("Authorization", format!("Basic {both}"))
+}
+
+/// alice may everything, bob may write below /docs, everybody may read all but /secret.
+fn serving(launch: Launch) -> Server {
+    let folder = Arc::new(Folder::new());
+    for name in
+        ["open.txt", "docs/a.txt", "secret/a.txt", "secret/index.html", "half/index.html", "half/b.txt"]
+    {
+        folder.write(name, name);
+    }
+    folder.write("404.html", "nothing here");
+    let (alice, bob) = (hash(&["alice"], "wonder").remove(0), hash(&["bob"], "builder").remove(0));
+    let accounts = format!("# who\n\n{alice}\n{bob}@/docs:rw\n@/secret:-\n@/half/index.html:-\n");
+    std::fs::write(folder.outside("accounts"), accounts).unwrap();
+    let server = launch.args(["-A", "--auth-file", "accounts"]).start_in(folder);
+    for target in ["/open.txt", "/docs/a.txt", "/half/b.txt"] {
+        // It is in memory from now on.
+        server.ask(&get(target));
+    }
+    server
+}
+
+#[test]
+fn everybody_has_the_rights_that_were_given() {
+    let server = serving(Launch::new());
+    for (target, everybody, bob, alice) in [
+        ("/open.txt", 200, 200, 200),
+        ("/docs/a.txt", 200, 200, 200),
+        ("/secret/a.txt", 401, 403, 200),
+        ("/secret/", 401, 403, 200),
+        ("/secret", 401, 403, 301),
+        ("/secret/missing", 401, 403, 404),
+        ("/missing", 404, 404, 404),
+        ("/half/b.txt", 200, 200, 200),
+        ("/half/index.html", 401, 403, 200),
+        ("/__ifmatch__/health", 200, 200, 200),
+    ] {
+        for ask in [get, head] {
+            server.ask(&ask(target)).expect(everybody);
+            server.ask(&as_user(ask(target), "bob", "builder")).expect(bob);
+            server.ask(&as_user(ask(target), "alice", "wonder")).expect(alice);
+        }
+    }
+    for (target, everybody, bob, alice) in [
+        ("/new.txt", 401, 403, 201),
+        ("/docs/new.txt", 401, 201, 204),
+        ("/secret/new.txt", 401, 403, 201),
+        ("/docsnew.txt", 401, 403, 201),
+    ] {
+        for (visitor, status) in
+            [(None, everybody), (Some(("bob", "builder")), bob), (Some(("alice", "wonder")), alice)]
+        {
+            let asked = put(target, "x");
+            let asked = visitor.map_or(asked.clone(), |(name, password)| as_user(asked, name, password));
+            server.ask(&asked).expect(status);
+        }
+    }
+    server.ask(&delete("/docs/new.txt")).expect(401);
+    server.ask(&as_user(delete("/docs/new.txt"), "bob", "builder")).expect(204);
+    // Neither the method nor an unknown one opens anything.
+    server.ask(&request("OPTIONS", "/secret/a.txt")).expect(204);
+    server.ask(&request("POST", "/secret/a.txt")).expect(405);
+}
+
+#[test]
+fn a_refusal_tells_nothing_of_what_is_there() {
+    let server = serving(Launch::new());
+    server.ask(&as_user(get("/secret/a.txt"), "alice", "wonder")).expect(200);
+    let tag = tag_of(b"secret/a.txt");
+    let bare = |target: &str| {
+        let answer = server.ask(&get(target)).expect(401);
+        assert!(answer.field("ETag").is_none() && answer.field("Last-Modified").is_none(), "{answer}");
+        assert!(
+            answer.field("WWW-Authenticate").is_some_and(|value| value.starts_with("Basic ")),
+            "{answer}"
+        );
+        String::from_utf8(answer.body).unwrap()
+    };
+    assert_eq!(bare("/secret/a.txt"), bare("/secret/missing"));
+    assert_eq!(bare("/secret/a.txt"), bare("/secret/"));
+    for condition in ["If-Match", "If-None-Match"] {
+        for value in [tag.as_str(), "*", "\"other\""] {
+            let asked = get("/secret/a.txt").field(condition, value);
+            assert!(server.ask(&asked).expect(401).field("ETag").is_none());
+            let asked = put("/secret/a.txt", "x").field(condition, value);
+            assert!(server.ask(&asked).expect(401).field("ETag").is_none());
+        }
+    }
+    server.ask(&get("/secret/a.txt").field("Range", "bytes=0-0")).expect(401);
+    // Wrong ones are not told apart from unknown ones.
+    let [wrong, unknown] = [("alice", "wrong"), ("nobody", "wrong")]
+        .map(|(name, password)| server.ask(&as_user(get("/secret/a.txt"), name, password)).expect(401).body);
+    assert_eq!(wrong, unknown);
+}
+
+#[test]
+fn the_path_that_is_judged_is_the_path_that_is_opened() {
+    let server = serving(Launch::new());
+    server.ask(&as_user(get("/secret/a.txt"), "alice", "wonder")).expect(200);
+    for target in [
+        "/secret/a.txt",
+        "//secret/a.txt",
+        "/secret//a.txt",
+        "/%73ecret/a.txt",
+        "/secret/%61.txt",
+        "/secret/a.txt?x",
+        "/%73%65%63%72%65%74/%61%2e%74%78%74",
+        "http://localhost/secret/a.txt",
+    ] {
+        server.ask(&get(target)).expect(401);
+        server.ask(&put(target, "x")).expect(401);
+    }
+    for target in
+        ["/docs/../secret/a.txt", "/docs/%2e%2e/secret/a.txt", "/secret%2fa.txt", "/docs/..%2fsecret/a.txt"]
+    {
+        let answer = server.ask(&get(target));
+        assert!((400..500).contains(&answer.status) && answer.field("ETag").is_none(), "{answer}");
+    }
+    assert_eq!(std::fs::read(server.folder().path("secret/a.txt")).unwrap(), b"secret/a.txt");
+}
+
+#[test]
+fn what_may_not_be_read_is_not_shown_by_another_path() {
+    let server = serving(Launch::new());
+    let half = server.ask(&as_user(get("/half/"), "alice", "wonder")).expect(200);
+    assert_eq!(half.body, b"half/index.html");
+    // The index that may not be read does not answer for its folder; the listing leaves it out.
+    let listing = server.ask(&get("/half/").field("Accept", "application/json")).expect(200);
+    let names = String::from_utf8(listing.body).unwrap();
+    assert!(names.contains("b.txt") && !names.contains("index.html"), "{names}");
+    let root = |asked: Request| {
+        let answer = server.ask(&asked.field("Accept", "application/json")).expect(200);
+        String::from_utf8(answer.body).unwrap()
+    };
+    assert!(!root(get("/")).contains("secret"));
+    assert!(root(as_user(get("/"), "alice", "wonder")).contains("secret"));
+    // Nor does the page for what is missing.
+    let server = serving(Launch::new().args(["-a", "@/404.html:-"]));
+    let answer = server.ask(&get("/missing").field("Accept", "text/html")).expect(404);
+    assert!(!String::from_utf8_lossy(&answer.body).contains("nothing here"), "{answer}");
+    // Nor the page of an application.
+    let folder = Arc::new(Folder::new());
+    folder.write("index.html", "app");
+    let server = Launch::new().args(["--spa", "-a", "@/index.html:-"]).start_in(folder);
+    server.ask(&get("/").field("Accept", "text/html")).expect(200);
+    server.ask(&get("/some/page").field("Accept", "text/html")).expect(404);
+    server.ask(&get("/index.html")).expect(401);
+}
+
+#[test]
+fn private_means_that_everything_needs_an_account() {
+    let server = serving(Launch::new().arg("--private"));
+    for target in ["/", "/open.txt", "/missing", "/.hidden", "/a%00b", "/docs/"] {
+        server.ask(&get(target)).expect(401);
+    }
+    server.ask(&as_user(get("/open.txt"), "alice", "wonder")).expect(200);
+    server.ask(&as_user(get("/docs/a.txt"), "bob", "builder")).expect(200);
+    server.ask(&as_user(get("/open.txt"), "bob", "builder")).expect(403);
+}
+
+#[test]
+fn a_program_may_come_with_a_token() {
+    let lines = hash(&["--token", "robot"], "");
+    let token = lines[0].rsplit(' ').next().unwrap().to_owned();
+    let account = format!("{}@/docs:rw", lines[1]);
+    let server = serving(Launch::new().args(["-a", &account]));
+    let bearer = |asked: Request, token: &str| asked.field("Authorization", format!("Bearer {token}"));
+    server.ask(&bearer(put("/docs/by-robot", "x"), &token)).expect(201);
+    server.ask(&bearer(put("/by-robot", "x"), &token)).expect(403);
+    server.ask(&bearer(put("/docs/by-robot", "x"), &token[1..])).expect(401);
+    server.ask(&as_user(put("/docs/by-robot", "x"), "robot", &token)).expect(401);
+    let refused = server.ask(&put("/docs/by-robot", "x")).expect(401);
+    assert!(refused.field("WWW-Authenticate").is_some_and(|value| value.contains("Bearer")), "{refused}");
+}
+
+#[test]
+fn an_upload_without_an_account_is_refused_before_its_body() {
+    let server = serving(Launch::new());
+    let mut client = server.connect();
+    let asked = put("/docs/large", "").field("Expect", "100-continue");
+    client.send(
+        "PUT /docs/large HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 100000000\r\n\r\n",
+    );
+    let answer = client.next_head(&asked).unwrap();
+    assert_eq!(answer.status, 401, "{answer}");
+}
+
+#[test]
+fn wrong_passwords_by_the_hundred_keep_nobody_from_reading() {
+    let server = serving(Launch::new());
+    server.ask(&as_user(get("/secret/a.txt"), "alice", "wonder")).expect(200);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let guessing: Vec<_> = (0..8)
+            .map(|guesser| {
+                let (server, stop) = (&server, &stop);
+                scope.spawn(move || {
+                    let mut statuses = [0; 2];
+                    for guess in 0.. {
+                        if stop.load(Ordering::Relaxed) {
+                            break;
+                        }
+                        // Each under a name of its own, so that nobody has to wait for having failed.
+                        let name = format!("guess-{guesser}-{guess}");
+                        match server.ask(&as_user(get("/secret/a.txt"), &name, "wrong")).status {
+                            401 => statuses[0] += 1,
+                            429 => statuses[1] += 1,
+                            other => panic!("{other}"),
+                        }
+                    }
+                    statuses
+                })
+            })
+            .collect();
+        for _ in 0..200 {
+            server.ask(&get("/open.txt")).expect_file(b"open.txt");
+            // Who has proved it once is believed without another computation.
+            server.ask(&as_user(get("/secret/a.txt"), "alice", "wonder")).expect(200);
+        }
+        stop.store(true, Ordering::Relaxed);
+        let total: u32 =
+            guessing.into_iter().map(|guesser| guesser.join().unwrap().iter().sum::<u32>()).sum();
+        assert!(total > 0);
+    });
+    // One who goes on guessing one name has to wait.
+    let wrong = as_user(get("/secret/a.txt"), "alice", "wrong");
+    for _ in 0..7 {
+        server.ask(&wrong);
+    }
+    let last = server.ask(&wrong).expect(429);
+    assert!(last.field("Retry-After").is_some_and(|seconds| seconds.parse::<u64>().is_ok()), "{last}");
+    // Not who has proved it before.
+    server.ask(&as_user(get("/secret/a.txt"), "alice", "wonder")).expect(200);
+}
+
+#[test]
+fn accounts_that_make_no_sense_are_told_and_their_secrets_are_not() {
+    let folder = Folder::new();
+    std::fs::write(folder.outside("plain"), "# accounts\nalice:tops3cret\n").unwrap();
+    for (arguments, words) in [
+        (&["-a", "alice:tops3cret"][..], "ifmatch hash-password alice"),
+        (&["--auth-file", "plain"], "plain, line 2"),
+        (&["--auth-file", "none"], "no such file"),
+        (&["--private"], "no account"),
+    ] {
+        let mut command = Launch::new().command(&folder);
+        command.args(arguments).args(["-p", "0"]).arg(folder.root());
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+        assert!(said.contains(words) && !said.contains("tops3cret"), "{said}");
+    }
+}
+
+#[test]
+fn with_accounts_writing_may_be_allowed_where_others_can_come() {
+    let folder = Arc::new(Folder::new());
+    let account = hash(&["alice"], "wonder").remove(0);
+    let server = Launch::new().args(["-A", "-b", "0.0.0.0", "-a", &account]).start_in(folder);
+    drop(server);
+    // Not if everybody may write.
+    let folder = Folder::new();
+    let mut command =
+        Launch::new().args(["-A", "-b", "0.0.0.0", "-a", &account, "-a", "@/in:rw"]).command(&folder);
+    let output = command.args(["-p", "0"]).arg(folder.root()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+}
