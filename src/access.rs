@@ -158,6 +158,11 @@ impl Access {
         self.accounts.len()
     }
 
+    /// The name of the visitor's account.
+    pub fn name(&self, visitor: Visitor) -> Option<&str> {
+        visitor.0.and_then(|index| self.accounts.get(index)).map(|account| account.name.as_str())
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.accounts.is_empty()

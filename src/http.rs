@@ -5,6 +5,7 @@
 
 mod accept;
 mod access;
+mod access_log;
 mod body;
 mod error;
 mod express;
@@ -13,6 +14,7 @@ mod get;
 mod health;
 mod html;
 mod listing;
+mod metrics;
 mod origin;
 mod redirect;
 mod refusal;
@@ -24,6 +26,7 @@ mod write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use actix_http::Request;
 use actix_service::{Service, ServiceFactory};
@@ -31,13 +34,14 @@ use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{
     AppService, HttpServiceFactory, Payload, RequestHead, ResourceDef, ServiceRequest, ServiceResponse,
 };
-use actix_web::http::header::HeaderValue;
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::{Method, Version};
 use actix_web::{HttpRequest, HttpResponse};
 
-use crate::access::Access;
+use crate::access::{Access, Visitor};
 use crate::resource_path::{Dotfiles, ResourcePath};
 use crate::root::{Root, SwapGuard};
+use crate::semantics::preconditions::PreconditionField;
 use crate::validator_store::ValidatorStore;
 use crate::validator_store::watch::WatchStatus;
 use crate::write::{Deletes, Uploads, WriteOptions, Writer};
@@ -45,6 +49,7 @@ use error::Problem;
 use express::Express;
 pub(crate) use express::not_encrypted;
 pub use fields::{Fields, renderer};
+use metrics::Metrics;
 pub use origin::Hosts;
 pub(crate) use redirect::to_https;
 use streams::Streams;
@@ -57,6 +62,7 @@ pub type Store = ValidatorStore<Fields>;
 
 /// Below [`crate::resource_path::OWN_NAME`], which no file can take.
 const HEALTH: &str = "/__ifmatch__/health";
+const METRICS: &str = "/__ifmatch__/metrics";
 
 /// How a folder is presented.
 #[derive(Clone, Debug)]
@@ -141,6 +147,7 @@ pub struct Site {
     writer: Arc<Writer<Fields>>,
     options: SiteOptions,
     watch: Arc<WatchStatus>,
+    metrics: Metrics,
     mount: String,
     /// The methods that are answered.
     allow: HeaderValue,
@@ -155,7 +162,8 @@ impl Site {
         let writer = Writer::new(Arc::clone(&store), options.writes);
         let not_found_page =
             ResourcePath::ROOT.child("404.html", Dotfiles::Hidden).unwrap_or(ResourcePath::ROOT);
-        Self { store, writer, options, watch, mount: String::new(), allow, not_found_page }
+        let (metrics, mount) = (Metrics::default(), String::new());
+        Self { store, writer, options, watch, metrics, mount, allow, not_found_page }
     }
 
     /// The served folder.
@@ -181,6 +189,7 @@ impl Site {
         let path = request.path().strip_prefix(self.mount.as_str()).unwrap_or_default();
         match *request.method() {
             Method::GET | Method::HEAD if path == HEALTH => return health::respond(self),
+            Method::GET | Method::HEAD if path == METRICS => return metrics::respond(self),
             Method::GET | Method::HEAD | Method::PUT | Method::DELETE => {}
             Method::OPTIONS => return respond::options(&self.allow),
             _ => return Problem::method_not_allowed(&self.allow).respond(request),
@@ -226,7 +235,7 @@ impl SiteService {
     /// # Errors
     /// The response.
     pub async fn expect(self, request: Request) -> Result<Request, HttpResponse> {
-        let site = &self.0;
+        let (site, began) = (&self.0, Instant::now());
         let path = request.path().strip_prefix(site.mount.as_str()).unwrap_or_default();
         let refused = match *request.method() {
             Method::GET | Method::HEAD | Method::OPTIONS => return Ok(request),
@@ -237,7 +246,7 @@ impl SiteService {
             _ => Err(Problem::method_not_allowed(&site.allow).respond_as_document()),
         };
         let Err(mut response) = refused else { return Ok(request) };
-        log_response(request.head(), &response);
+        site.note(request.head(), Visitor::ANYBODY, &response, began);
         if let Some(turn) = request.conn_data::<Turn>() {
             turn.end();
             response = response.map_body(|_, body| BoxBody::new(turn.watch(body)));
@@ -288,7 +297,7 @@ impl Service<ServiceRequest> for SiteService {
     }
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let site = Arc::clone(&self.0);
+        let (site, began) = (Arc::clone(&self.0), Instant::now());
         Box::pin(async move {
             let (request, mut payload) = request.into_parts();
             let answering = request.conn_data::<Streams>().map(Streams::begin);
@@ -300,7 +309,7 @@ impl Service<ServiceRequest> for SiteService {
             if let Some(Some(answering)) = answering {
                 response = response.map_body(|_, body| answering.watch(body));
             }
-            log_response(request.head(), &response);
+            site.note(request.head(), access::visitor(&request), &response, began);
             if let Some(turn) = request.conn_data::<Turn>() {
                 turn.end();
                 response = response.map_body(|_, body| BoxBody::new(turn.watch(body)));
@@ -310,23 +319,33 @@ impl Service<ServiceRequest> for SiteService {
     }
 }
 
-/// One line per request, at level info; control characters are written as escapes.
-fn log_access(peer: Option<SocketAddr>, method: &str, target: &str, status: StatusCode, size: u64) {
-    if log::log_enabled!(target: "ifmatch::access", log::Level::Info) {
-        let peer = peer.map_or_else(|| "-".to_owned(), |peer| peer.ip().to_string());
-        let (target, status) = (target.escape_debug(), status.as_u16());
-        log::info!(target: "ifmatch::access", "{peer} {method} {target} {status} {size}");
-    }
-}
-
-fn log_response(request: &RequestHead, response: &HttpResponse<BoxBody>) {
-    if log::log_enabled!(target: "ifmatch::access", log::Level::Info) {
-        let target = request.uri.to_string();
+impl Site {
+    /// Counts an answer of the long way, and logs it.
+    fn note(&self, head: &RequestHead, visitor: Visitor, response: &HttpResponse<BoxBody>, began: Instant) {
         let size = match response.body().size() {
             BodySize::Sized(bytes) => bytes,
             BodySize::None | BodySize::Stream => 0,
         };
-        log_access(request.peer_addr, request.method.as_str(), &target, response.status(), size);
+        self.metrics.count(head.method.as_str(), response.status(), size);
+        self.metrics.time(began);
+        if let Some(field) = response.extensions().get::<PreconditionField>() {
+            self.metrics.count_failed(*field);
+        }
+        if access_log::is_on() {
+            let field = |name| head.headers.get(name).map(HeaderValue::as_bytes);
+            access_log::Line {
+                peer: head.peer_addr,
+                account: self.options.access.name(visitor),
+                method: head.method.as_str(),
+                target: &head.uri.to_string(),
+                version: if head.version == Version::HTTP_2 { "HTTP/2.0" } else { "HTTP/1.1" },
+                status: response.status(),
+                size,
+                referer: field(header::REFERER),
+                user_agent: field(header::USER_AGENT),
+            }
+            .write();
+        }
     }
 }
 

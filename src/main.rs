@@ -9,6 +9,7 @@ use ifmatch::cli::{Action, Cli, UsageError};
 use ifmatch::config::{LogConfig, LogFormat};
 use ifmatch::server;
 use log::LevelFilter;
+use log::kv::{Key, Value, VisitSource};
 
 fn main() -> ExitCode {
     match Cli::parse().lower() {
@@ -59,14 +60,29 @@ fn init_logging(config: LogConfig) {
     builder.parse_default_env();
     if config.format == LogFormat::Json {
         builder.format(|out, record| {
-            let line = serde_json::json!({
+            let mut line = serde_json::json!({
                 "time": out.timestamp_millis().to_string(),
                 "level": record.level().as_str(),
                 "target": record.target(),
                 "message": record.args().to_string(),
             });
+            // Fails for what cannot be a member of JSON, which is nothing here.
+            let _ = record.key_values().visit(&mut Members(&mut line));
             writeln!(out, "{line}")
         });
     }
     builder.init();
+}
+
+/// Puts what a record tells by name beside its message.
+struct Members<'a>(&'a mut serde_json::Value);
+
+impl<'a> VisitSource<'a> for Members<'_> {
+    fn visit_pair(&mut self, key: Key<'a>, value: Value<'a>) -> Result<(), log::kv::Error> {
+        self.0[key.as_str()] = match value.to_u64() {
+            Some(number) => number.into(),
+            None => value.to_string().into(),
+        };
+        Ok(())
+    }
 }

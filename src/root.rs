@@ -63,6 +63,7 @@ pub struct Root {
     filesystems: Filesystems,
     locks: DirectoryLocks,
     conflict_copies: AtomicU64,
+    undone_swaps: AtomicU64,
 }
 
 /// The directory that stood at the root's path when it was last opened.
@@ -131,6 +132,7 @@ impl Root {
             filesystems: Filesystems::default(),
             locks: DirectoryLocks::default(),
             conflict_copies: AtomicU64::new(0),
+            undone_swaps: AtomicU64::new(0),
         };
         match root.open_node(&ResourcePath::ROOT) {
             Ok(_) => Ok(root),

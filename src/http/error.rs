@@ -23,6 +23,8 @@ pub(super) struct Problem {
     members: Vec<(&'static str, Value)>,
     headers: Vec<(HeaderName, HeaderValue)>,
     form: Form,
+    /// The condition that does not hold.
+    failed: Option<PreconditionField>,
 }
 
 /// Who is expected to read it.
@@ -37,7 +39,14 @@ enum Form {
 impl Problem {
     /// A problem that a person may get to see.
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), members: Vec::new(), headers: Vec::new(), form: Form::AsAsked }
+        Self {
+            status,
+            detail: detail.into(),
+            members: Vec::new(),
+            headers: Vec::new(),
+            form: Form::AsAsked,
+            failed: None,
+        }
     }
 
     /// 404.
@@ -118,17 +127,18 @@ impl Problem {
     ) -> Self {
         let tag = current.validators.entity_tag.as_ref().map(ToString::to_string);
         let detail = failed_detail(field, preconditions, tag.as_deref());
-        Self::document(StatusCode::PRECONDITION_FAILED, detail)
-            .with_member("failed-field", field.name())
-            .with_validators_of(current)
+        Self::failed(field, detail).with_validators_of(current)
     }
 
     /// 412 of a file that is being changed, so that nothing more can be said of it.
     pub(super) fn failed_in_motion(field: PreconditionField) -> Self {
         let detail = format!("{} does not hold, and the file is being changed at the moment.", field.name());
-        Self::document(StatusCode::PRECONDITION_FAILED, detail)
-            .with_member("failed-field", field.name())
-            .with_member("current-etag", Value::Null)
+        Self::failed(field, detail).with_member("current-etag", Value::Null)
+    }
+
+    fn failed(field: PreconditionField, detail: String) -> Self {
+        let problem = Self { failed: Some(field), ..Self::document(StatusCode::PRECONDITION_FAILED, detail) };
+        problem.with_member("failed-field", field.name())
     }
 
     /// A problem that only programs get to see.
@@ -170,8 +180,12 @@ impl Problem {
 
     fn into_response(self, page: bool) -> HttpResponse {
         let mut fields = header::HeaderMap::new();
-        let (status, body) = (self.status, self.write(page, &mut fields));
-        let mut response = HttpResponse::with_body(status, BoxBody::new(body));
+        let (status, failed) = (self.status, self.failed);
+        let mut response = HttpResponse::with_body(status, BoxBody::new(self.write(page, &mut fields)));
+        if let Some(field) = failed {
+            // For who counts them.
+            response.extensions_mut().insert(field);
+        }
         *response.headers_mut() = fields;
         response
     }

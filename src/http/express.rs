@@ -17,7 +17,7 @@ use super::error::Problem;
 use super::fields::{self, Conditions, Representation, RequestFields, ResponseFields};
 use super::get::{Outcome, content_of, decide};
 use super::respond::Content;
-use super::{Fallback, Site, body, log_access, respond};
+use super::{Fallback, Site, access_log, body, respond};
 use crate::access::{Right, Visitor};
 use crate::resource_path::{Dotfiles, Form, ResourcePath, Target};
 use crate::semantics::http_date::HttpDate;
@@ -50,6 +50,9 @@ struct Question<'a> {
     conditions: ConditionFields<'a>,
     /// It may prefer a page to a document.
     names_html: bool,
+    /// For the log.
+    referer: Option<&'a [u8]>,
+    user_agent: Option<&'a [u8]>,
 }
 
 /// The fields that are conditions.
@@ -69,6 +72,9 @@ enum Concern {
     Accept,
     /// The same answer as ever, or none, or a part of it.
     Condition,
+    /// It is logged.
+    Referer,
+    UserAgent,
     /// More than can be told here: a body, an upgrade, a digest to be computed.
     Other,
 }
@@ -181,7 +187,22 @@ impl Express {
         length: u64,
         body: Body,
     ) -> Option<Answer> {
-        log_access(self.peer, question.method.as_str(), question.target, status, length);
+        self.site.metrics.count(question.method.as_str(), status, length);
+        self.site.metrics.count_at_once();
+        if access_log::is_on() {
+            access_log::Line {
+                peer: self.peer,
+                account: None,
+                method: question.method.as_str(),
+                target: question.target,
+                version: "HTTP/1.1",
+                status,
+                size: length,
+                referer: question.referer,
+                user_agent: question.user_agent,
+            }
+            .write();
+        }
         Some(Answer::new(head, &fields::date_field(fields::now())?, body))
     }
 }
@@ -239,12 +260,14 @@ impl<'a> Question<'a> {
         if request.version != Some(1) {
             return None;
         }
-        let (mut hosts, mut names_html) = (0, false);
+        let (mut hosts, mut names_html, mut referer, mut user_agent) = (0, false, None, None);
         let mut conditions = ConditionFields { fields: [httparse::EMPTY_HEADER; MAX_CONDITIONS], count: 0 };
         for field in request.headers.iter() {
             match Concern::of(field.name) {
                 Concern::None => {}
                 Concern::Host => hosts += 1,
+                Concern::Referer => referer = Some(field.value),
+                Concern::UserAgent => user_agent = Some(field.value),
                 Concern::Connection if field.value.eq_ignore_ascii_case(b"keep-alive") => {}
                 Concern::Accept => {
                     names_html |= field.value.to_ascii_lowercase().windows(4).any(|it| it == b"html")
@@ -256,7 +279,7 @@ impl<'a> Question<'a> {
                 Concern::Connection | Concern::Other => return None,
             }
         }
-        (hosts == 1).then_some(Self { method, target, conditions, names_html })
+        (hosts == 1).then_some(Self { method, target, conditions, names_html, referer, user_agent })
     }
 }
 
@@ -269,8 +292,10 @@ impl Concern {
             6 if is("accept") => Self::Accept,
             6 if is("expect") => Self::Other,
             7 if is("upgrade") => Self::Other,
+            7 if is("referer") => Self::Referer,
             8 if is("if-match") || is("if-range") => Self::Condition,
             10 if is("connection") => Self::Connection,
+            10 if is("user-agent") => Self::UserAgent,
             13 if is("if-none-match") => Self::Condition,
             14 if is("content-length") => Self::Other,
             16 if is("want-repr-digest") => Self::Other,

@@ -19,6 +19,11 @@ const PIECE: usize = 1 << 20;
 const ATTEMPTS: u32 = 100;
 
 impl Root {
+    /// How many swaps were undone since the start.
+    pub fn undone_swaps(&self) -> u64 {
+        self.undone_swaps.load(Ordering::Relaxed)
+    }
+
     /// How many conflict copies were made so far.
     pub fn conflict_copies(&self) -> u64 {
         self.conflict_copies.load(Ordering::Relaxed)

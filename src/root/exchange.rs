@@ -9,6 +9,7 @@
 //! handed in, and a lease that was not broken says that it still is.
 
 use std::ffi::CStr;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, openat, renameat, renameat_with, unlinkat};
@@ -104,7 +105,9 @@ impl Root {
             std::thread::sleep(GRACE);
             version.is_untouched()
         };
-        match self.undo(place, &staged.name, version.stamp().inode, &untouched) {
+        let undone = self.undo(place, &staged.name, version.stamp().inode, &untouched);
+        self.undone_swaps.fetch_add(u64::from(undone.is_ok()), Ordering::Relaxed);
+        match undone {
             Ok(Undone::Back) => {
                 version.name = Some(staged);
                 Ok(Swap::Conflict)

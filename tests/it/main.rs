@@ -19,6 +19,7 @@ mod harness;
 mod index;
 mod integrity;
 mod listing;
+mod metrics;
 mod origin_guard;
 mod outside_changes;
 mod races;
