@@ -12,6 +12,7 @@ mod attacks;
 mod bodies;
 mod conditional;
 mod confinement;
+mod dependencies;
 mod express;
 mod freshness;
 mod fuzz;
