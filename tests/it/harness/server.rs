@@ -166,6 +166,11 @@ impl Server {
         self.address
     }
 
+    /// Its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The folder it was started in.
     pub(crate) fn folder(&self) -> &Arc<Folder> {
         &self.folder
@@ -253,7 +258,7 @@ impl Server {
 
     /// How many descriptors the process has open.
     pub(crate) fn descriptors(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.child.id()))
+        std::fs::read_dir(format!("/proc/{}/fd", self.process()))
             .expect("the descriptors of the server")
             .count()
     }
@@ -271,7 +276,7 @@ impl Server {
     }
 
     fn open_files(&self) -> Vec<String> {
-        let folder = format!("/proc/{}/fd", self.child.id());
+        let folder = format!("/proc/{}/fd", self.process());
         let entries = std::fs::read_dir(folder).expect("the descriptors of the server");
         // One that was closed meanwhile has no name.
         let names = entries.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
@@ -281,11 +286,11 @@ impl Server {
     /// A path as the server sees it, which may have mounts of its own.
     pub(crate) fn seen(&self, path: &std::path::Path) -> PathBuf {
         let inside = path.strip_prefix("/").expect("an absolute path");
-        PathBuf::from(format!("/proc/{}/root", self.child.id())).join(inside)
+        PathBuf::from(format!("/proc/{}/root", self.process())).join(inside)
     }
 
     fn proc_number(&self, file: &str, name: &str) -> u64 {
-        let path = format!("/proc/{}/{file}", self.child.id());
+        let path = format!("/proc/{}/{file}", self.process());
         let text = std::fs::read_to_string(&path).expect("a file of /proc");
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         line.and_then(|line| line.split_whitespace().next()?.parse().ok())
