@@ -123,7 +123,7 @@ impl Stack {
 
     /// What ifmatch has answered to GETs of this target so far, by its own log.
     pub(crate) fn answered(&self, target: &str) -> Vec<String> {
-        let wanted = format!(" GET {target} ");
+        let wanted = format!("\"GET {target} HTTP/1.1\" ");
         let log = self.server.stderr();
         let found = log.lines().filter_map(|line| Some(line.split_once(&wanted)?.1[..3].to_owned()));
         found.collect()
