@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::sync::OnceLock;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use actix_web::http::header::{
     self, HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
@@ -159,8 +159,7 @@ fn media_type(path: &ResourcePath<'_>) -> HeaderValue {
 
 /// The present time, to the second.
 pub(super) fn now() -> HttpDate {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    i64::try_from(seconds).ok().and_then(HttpDate::from_unix).unwrap_or(HttpDate::EPOCH)
+    HttpDate::of(SystemTime::now())
 }
 
 /// A date as a field value, printed once a second and thread.
@@ -180,16 +179,17 @@ fn date_value(date: HttpDate) -> Option<HeaderValue> {
     HeaderValue::from_str(&date.to_string()).ok()
 }
 
-/// `ETag` and `Last-Modified`; the date is never later than `Date` (RFC 9110 8.8.2.1).
+/// `ETag` and `Last-Modified`. The date is never later than `Date` (RFC 9110 8.8.2.1): one that has moved past the dates
+/// of other bytes, and is not over yet, is left out. `Date` in its place could be the date of those other bytes, and clients
+/// that compare dates by themselves (`curl -z`) would throw away the new ones.
 pub(super) fn validators(
     fields: &mut impl ResponseFields,
     representation: &Representation<'_>,
     now: HttpDate,
 ) {
     insert(fields, header::ETAG, representation.fields.entity_tag.as_ref());
-    match representation.validators.last_modified {
-        Some(date) if date > now => insert(fields, header::LAST_MODIFIED, date_field(now).as_ref()),
-        _ => insert(fields, header::LAST_MODIFIED, representation.fields.last_modified.as_ref()),
+    if representation.validators.last_modified.is_some_and(|date| date <= now) {
+        insert(fields, header::LAST_MODIFIED, representation.fields.last_modified.as_ref());
     }
     insert(fields, header::DATE, date_field(now).as_ref());
 }

@@ -25,6 +25,11 @@ impl HttpDate {
         (seconds <= Self::LAST).then_some(Self(seconds))
     }
 
+    /// The second of this moment; before the epoch that is the epoch.
+    pub fn of(time: SystemTime) -> Self {
+        Self(time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()).min(Self::LAST))
+    }
+
     /// Seconds since the Unix epoch.
     pub fn unix(self) -> u64 {
         self.0

@@ -1,7 +1,7 @@
 //! [`Entry`]: what is known of one file, and for how long it may be believed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 
@@ -158,7 +158,8 @@ impl<R> Entry<R> {
 /// mtime 0 and 1 (images and stores that erase times) and before. Where bytes changed while mtime did not
 /// advance (`cp -p`, `rsync -t`, a rollback, two saves in one second), the date moves past every date that
 /// was given to other bytes of this path: a client that has only the date is never told 304 for bytes it
-/// has not got.
+/// has not got. Such a date is not sent before it has come, so after many saves in one second it is not many seconds
+/// ahead, but two: an answer that is on its way may look at the clock when the second is over.
 fn date_validator<R>(reading: &Reading, previous: Option<&Entry<R>>) -> (Option<HttpDate>, Option<HttpDate>) {
     let stamp = &reading.stamp;
     let seconds = stamp.modified.seconds.min(stamp.changed.seconds);
@@ -168,7 +169,11 @@ fn date_validator<R>(reading: &Reading, previous: Option<&Entry<R>>) -> (Option<
         let date = candidate.map(|date| previous.date_floor.map_or(date, |floor| date.max(floor)));
         return (date, previous.date_floor);
     }
-    let after_others = previous.validators.last_modified.map(HttpDate::next).max(previous.date_floor);
+    let given = previous.validators.last_modified.map(|date| match previous.date_floor {
+        Some(floor) if floor == date => date.min(HttpDate::of(SystemTime::now()).next()),
+        _ => date,
+    });
+    let after_others = given.map(HttpDate::next).max(previous.date_floor);
     match (candidate, after_others) {
         (Some(candidate), Some(floor)) if candidate < floor => {
             let seen = HttpDate::from_unix(stamp.changed.seconds).map_or(floor, |changed| changed.max(floor));

@@ -1,13 +1,16 @@
 //! Entity tags and dates (RFC 9110, 8.8): the same bytes have the same tag, other bytes another one, whatever the
 //! filesystem says about times; and a date never claims more than it knows.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::harness::folder::{modified, set_modified, set_modified_seconds};
-use crate::harness::{Folder, How, Launch, Server, blake3_tag_of, get, head, save, tag_of, version_bytes};
+use crate::harness::{
+    Folder, How, Launch, Server, blake3_tag_of, get, head, put, save, tag_of, version_bytes,
+};
 
 /// The sizes at which something changes: nothing, one byte, the hash's inner steps, and the limit of small files.
 const SIZES: [usize; 14] =
@@ -175,6 +178,23 @@ fn a_time_in_the_future_is_never_sent() {
         let response = server.get("/file").expect_file(&bytes);
         let (date, modified) = (response.date_field("Date").unwrap(), response.last_modified());
         assert!(modified.is_none_or(|modified| modified <= date), "{response}");
+    }
+}
+
+#[test]
+fn saves_within_one_second_do_not_share_a_date() {
+    let server = Launch::writing().start();
+    let mut given = BTreeMap::new();
+    for version in 1..=30 {
+        let bytes = version_bytes(version, 100);
+        let saved = server.ask(&put("/file", &bytes)).expect_one_of(&[201, 204]);
+        let read = server.get("/file").expect_file(&bytes);
+        let same = server.ask(&get("/file").field("If-None-Match", read.tag())).expect(304);
+        for response in [saved, read, same, server.head("/file").expect(200)] {
+            let date = response.field("Last-Modified").map(str::to_owned);
+            let first = date.map(|date| *given.entry(date).or_insert(version));
+            assert!(first.is_none_or(|first| first == version), "the date of version {first:?}\n{response}");
+        }
     }
 }
 

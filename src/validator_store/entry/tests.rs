@@ -81,6 +81,17 @@ fn a_date_that_was_given_to_other_bytes_is_never_given_again() {
 }
 
 #[test]
+fn many_saves_in_one_second_do_not_move_the_date_far_ahead() {
+    let now = || HttpDate::of(SystemTime::now());
+    let seconds = i64::try_from(now().unix()).unwrap();
+    let history: Vec<_> =
+        ["a", "b"].into_iter().cycle().take(100).map(|bytes| (bytes, seconds, seconds)).collect();
+    let dates = dates(&history);
+    assert!(dates[1] > dates[0] && dates.is_sorted(), "{dates:?}");
+    assert!(*dates.last().unwrap() <= Some(now().unix() + 2), "{dates:?}");
+}
+
+#[test]
 fn bytes_that_may_be_changing_have_a_tag_and_no_date() {
     let fleeting = Read { certainty: Certainty::Fleeting, ..read("a", 10, 10) };
     let entry: Entry<()> = Entry::new(fleeting, None, &|_, _| ());
