@@ -188,9 +188,10 @@ fn a_server_that_is_killed_at_any_moment_leaves_a_whole_file() {
     folder.write_version("file", 1, 5000);
     let mut server = restarted(&folder);
     for round in 0..25_u64 {
-        let address = server.address();
+        // Connected before the clock runs: the kill may come at once.
+        let client = server.connect();
         let acknowledged = std::thread::scope(|scope| {
-            let writer = scope.spawn(move || write_until_killed(address, round));
+            let writer = scope.spawn(move || write_until_killed(client, round));
             std::thread::sleep(std::time::Duration::from_micros(random.next() % 60_000));
             server.signal(Signal::KILL);
             server.wait();
@@ -210,8 +211,7 @@ fn a_server_that_is_killed_at_any_moment_leaves_a_whole_file() {
 }
 
 /// Writes version after version; returns the last that was answered with success and the one that was sent behind it.
-fn write_until_killed(address: std::net::SocketAddr, round: u64) -> Option<(u64, u64)> {
-    let mut client = crate::harness::Client::connect(address);
+fn write_until_killed(mut client: crate::harness::Client, round: u64) -> Option<(u64, u64)> {
     let mut last = None;
     for number in 1.. {
         let version = 1_000_000 * (round + 1) + number;
