@@ -183,10 +183,13 @@ impl Site {
         SiteService(Arc::new(Self { mount, ..self }))
     }
 
-    /// Answers one request. The steps: the server's own resources, the method, who asks, then [`get`] or
+    /// Answers one request. The steps: for whom it is, the server's own resources, the method, who asks, then [`get`] or
     /// [`write`].
     async fn answer(&self, request: &HttpRequest, payload: &mut Payload) -> HttpResponse {
         let path = request.path().strip_prefix(self.mount.as_str()).unwrap_or_default();
+        if !origin::names_a_host(request.head()) {
+            return Problem::no_such_host().respond(request);
+        }
         match *request.method() {
             Method::GET | Method::HEAD if path == HEALTH => return health::respond(self),
             Method::GET | Method::HEAD if path == METRICS => return metrics::respond(self),
@@ -238,6 +241,7 @@ impl SiteService {
         let (site, began) = (&self.0, Instant::now());
         let path = request.path().strip_prefix(site.mount.as_str()).unwrap_or_default();
         let refused = match *request.method() {
+            _ if !origin::names_a_host(request.head()) => Err(Problem::no_such_host().respond_as_document()),
             Method::GET | Method::HEAD | Method::OPTIONS => return Ok(request),
             Method::PUT | Method::DELETE => match access::admit(site, request.head(), path).await {
                 Ok(_) => write::refuse_early(site, request.head(), path).await,

@@ -62,6 +62,14 @@ impl Problem {
             .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
+    /// 400 (RFC 9112 3.2).
+    pub(super) fn no_such_host() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "Host is neither a name nor an address, so that nobody can tell for whom the request is.",
+        )
+    }
+
     /// 400.
     pub(super) fn bad_path(error: PathError) -> Self {
         Self::new(StatusCode::BAD_REQUEST, format!("The request path cannot be served: {error}."))

@@ -16,6 +16,7 @@ use actix_web::http::{Method, StatusCode};
 use super::error::Problem;
 use super::fields::{self, Conditions, Representation, RequestFields, ResponseFields};
 use super::get::{Outcome, content_of, decide};
+use super::origin::is_host;
 use super::respond::Content;
 use super::{Fallback, Site, access_log, body, respond};
 use crate::access::{Right, Visitor};
@@ -265,7 +266,8 @@ impl<'a> Question<'a> {
         for field in request.headers.iter() {
             match Concern::of(field.name) {
                 Concern::None => {}
-                Concern::Host => hosts += 1,
+                Concern::Host if is_host(field.value) => hosts += 1,
+                Concern::Host => return None,
                 Concern::Referer => referer = Some(field.value),
                 Concern::UserAgent => user_agent = Some(field.value),
                 Concern::Connection if field.value.eq_ignore_ascii_case(b"keep-alive") => {}

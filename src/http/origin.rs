@@ -47,6 +47,33 @@ pub(super) fn check(head: &RequestHead, hosts: &Hosts) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Whether a `Host` field value is one: a name, an address, or nothing, and perhaps a port (RFC 9110 7.2). A request
+/// with another one has no target that all on its way agree about, and is refused (RFC 9112 3.2).
+pub(super) fn is_host(value: &[u8]) -> bool {
+    let (named, rest) = match value.strip_prefix(b"[") {
+        Some(literal) => {
+            let Some(end) = literal.iter().position(|byte| *byte == b']') else { return false };
+            let in_literal = |byte: &u8| byte.is_ascii_alphanumeric() || b":._~-".contains(byte);
+            (literal[..end].iter().all(in_literal), &literal[end + 1..])
+        }
+        None => {
+            let end = value.iter().position(|byte| *byte == b':').unwrap_or(value.len());
+            (value[..end].iter().all(is_of_name), &value[end..])
+        }
+    };
+    named && (rest.is_empty() || rest[0] == b':' && rest[1..].iter().all(u8::is_ascii_digit))
+}
+
+/// What may stand in a registered name (RFC 3986 3.2.2); that two digits follow a percent sign is nobody's harm.
+fn is_of_name(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte)
+}
+
+/// Whether the client says for whom the request is in words that can be understood. In HTTP/2 there is no such field.
+pub(super) fn names_a_host(head: &RequestHead) -> bool {
+    head.headers.get(HOST).is_none_or(|host| is_host(host.as_bytes()))
+}
+
 /// The name and port the client believes to speak to.
 pub(super) fn host(head: &RequestHead) -> Option<String> {
     let field = head.headers.get(HOST).and_then(|host| host.to_str().ok()).map(str::to_owned);

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use crate::harness::request::shown;
-use crate::harness::{Client, Ending, Launch, Request, Server, get, head, request, tag_of, version_bytes};
+use crate::harness::{
+    Client, Ending, Launch, Request, Server, delete, get, head, put, request, tag_of, version_bytes,
+};
 
 fn served() -> Server {
     let server = Server::start();
@@ -111,6 +113,22 @@ fn a_malformed_head_is_refused() {
     }
     server.get("/file").expect_file(b"harmless");
     server.assert_well();
+}
+
+#[test]
+fn a_host_that_is_none_is_refused() {
+    let server = Launch::writing().start();
+    server.folder().write("file", "harmless");
+    for host in
+        ["a b", "a/b", "user@localhost", "http://localhost", "localhost:x", "[::1", "localhost, localhost"]
+    {
+        for request in [get("/file"), head("/file"), put("/file", "new"), delete("/file")] {
+            server.ask(&request.host(host)).expect(400);
+        }
+    }
+    for host in ["localhost", "localhost:", "LOCALHOST:80", "[::1]:80", "127.0.0.1", ""] {
+        server.ask(&get("/file").host(host)).expect_file(b"harmless");
+    }
 }
 
 #[test]

@@ -32,6 +32,47 @@ fn names_of_this_machine_are_known() {
 }
 
 #[test]
+fn a_host_is_a_name_or_an_address_and_perhaps_a_port() {
+    for host in [
+        "localhost",
+        "example.com:8080",
+        "example.com.",
+        "a_b.example",
+        "127.0.0.1:80",
+        "[::1]",
+        "[2001:db8::7]:80",
+        "[v1.fe80::a]",
+        "xn--bcher-kva.example",
+        "b%C3%BCcher.example",
+        "",
+        "localhost:",
+        ":80",
+    ] {
+        assert!(is_host(host.as_bytes()), "{host}");
+    }
+    for host in [
+        &b"a b"[..],
+        b"a/b",
+        b"a@b",
+        b"http://a",
+        b"a:b",
+        b"a:80:80",
+        b"a, b",
+        b"[::1",
+        b"[::1]x",
+        b"[::1]:x",
+        b"[a/b]",
+        b"::1",
+        b"b\xfccher",
+        b"<script>",
+        b"a\"b",
+        b"a\\b",
+    ] {
+        assert!(!is_host(host), "{}", host.escape_ascii());
+    }
+}
+
+#[test]
 fn what_a_browser_says_of_the_site_decides() {
     let rows = [
         ("no browser", &[][..], false),
