@@ -147,7 +147,8 @@ fn a_line_of_the_json_log_has_its_parts_by_name() {
     for (name, wanted) in [
         ("peer", serde_json::json!("127.0.0.1")),
         ("method", "GET".into()),
-        ("target", "/file?json".into()),
+        ("uri", "/file?json".into()),
+        ("target", "ifmatch::access".into()),
         ("status", 200.into()),
         ("bytes", 10.into()),
         ("user_agent", "me".into()),
