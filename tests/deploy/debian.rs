@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::harness::PATIENCE;
@@ -187,6 +188,7 @@ fn haproxy(site: &str) -> String {
 /// A server that runs. It is ended when the value is dropped; when the test fails, what it wrote is printed first.
 #[derive(Debug)]
 pub(crate) struct Running {
+    program: Program,
     child: Child,
     log: PathBuf,
     address: SocketAddr,
@@ -201,7 +203,7 @@ impl Running {
         command.env("HOME", home).env("XDG_CONFIG_HOME", home).env("XDG_DATA_HOME", home);
         command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
         let child = command.spawn().unwrap_or_else(|error| panic!("{program:?}: {error}"));
-        let mut running = Running { child, log, address: (Ipv4Addr::LOCALHOST, port).into() };
+        let mut running = Running { program, child, log, address: (Ipv4Addr::LOCALHOST, port).into() };
         let begun = Instant::now();
         while TcpStream::connect(running.address).is_err() {
             let ended = running.child.try_wait().unwrap();
@@ -241,7 +243,7 @@ impl Drop for Running {
             std::thread::sleep(Duration::from_millis(5));
         }
         if std::thread::panicking() {
-            eprintln!("--- {}\n{}", self.log.display(), self.written());
+            eprintln!("--- {:?} at {}\n{}", self.program, self.address, self.written());
         }
     }
 }
@@ -262,10 +264,20 @@ pub(crate) fn ticks_of(process: u32) -> u64 {
     sum
 }
 
-/// A port that nobody has at this moment.
+/// A port that nobody has, and that nobody gets who asks the kernel for any: two HAProxies can have the same, and take
+/// turns. Each run begins elsewhere.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
+    const FIRST: u32 = 16_000;
+    const COUNT: u32 = 16_000;
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = std::process::id() * 64 + TAKEN.fetch_add(1, Ordering::Relaxed);
+        let port = u16::try_from(FIRST + number % COUNT).unwrap();
+        // Without SO_REUSEPORT, which HAProxy sets, it is taken if anybody has it.
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Lets every user write here, as root's Apache has become nobody.

@@ -116,7 +116,7 @@ pub(crate) fn ask_slowly(address: SocketAddr, request: &Request) -> (Option<Resp
                 return;
             }
             counted.fetch_add(part.len(), Ordering::SeqCst);
-            std::thread::sleep(Duration::from_millis(1));
+            std::thread::sleep(Duration::from_millis(4));
         }
     });
     let answer = client.try_read_head(&request);

@@ -25,6 +25,7 @@ mod copies;
 mod debian;
 mod exchange;
 mod figures;
+mod private;
 mod probes;
 mod proxies;
 mod replicas;

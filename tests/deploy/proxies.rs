@@ -81,7 +81,13 @@ impl Stack {
     /// Starts both.
     #[track_caller]
     pub(crate) fn start(kind: Kind, whose: Whose) -> Stack {
-        let server = Launch::writing().args(["-v", "--allow-host", HOST]).start();
+        Stack::with(kind, whose, Launch::writing())
+    }
+
+    /// Starts both, ifmatch with options.
+    #[track_caller]
+    pub(crate) fn with(kind: Kind, whose: Whose, launch: Launch) -> Stack {
+        let server = launch.args(["-v", "--allow-host", HOST]).start();
         let folder = match whose {
             Whose::Ours => "deploy",
             Whose::Usual => "tests/deploy/usual",
