@@ -19,7 +19,9 @@ mod it {
 mod browser;
 mod counting;
 mod deploys;
+mod document;
 mod examples;
+mod habits;
 mod programs;
 mod webdriver;
 
