@@ -11,6 +11,7 @@ mod verifier;
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::resource_path::pattern::PathPattern;
 use crate::resource_path::{Dotfiles, ResourcePath};
 use attempts::Attempts;
 pub use secret::{Secret, new_token, password_hash};
@@ -27,9 +28,12 @@ pub enum Right {
     Write,
 }
 
-/// Rights by path.
+/// Rights by path, and by pattern: a pattern counts more than a path, and of several the last one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Rules(Vec<(ResourcePath<'static>, Right)>);
+struct Rules {
+    paths: Vec<(ResourcePath<'static>, Right)>,
+    patterns: Vec<(PathPattern, Right)>,
+}
 
 /// Somebody with a name.
 #[derive(Debug)]
@@ -82,32 +86,60 @@ impl fmt::Display for AccessError {
     }
 }
 
+impl Right {
+    /// From what an operator writes: `r`, `rw` or `-`.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub fn parse(text: &str) -> Result<Self, AccessError> {
+        match text {
+            "r" => Ok(Self::Read),
+            "rw" => Ok(Self::Write),
+            "-" => Ok(Self::None),
+            _ => Err(AccessError(format!("{text:?} is not a right; they are r, rw and -"))),
+        }
+    }
+}
+
 impl Visitor {
     /// Somebody who has proved nothing.
     pub const ANYBODY: Self = Self(None);
 }
 
 impl Rules {
+    fn everywhere(right: Right) -> Self {
+        Self { paths: vec![(ResourcePath::ROOT, right)], patterns: Vec::new() }
+    }
+
     fn at(&self, path: &ResourcePath<'_>) -> Option<Right> {
+        let by_pattern = self.patterns.iter().rev().find(|(pattern, _)| pattern.matches(path));
+        if let Some((_, right)) = by_pattern {
+            return Some(*right);
+        }
         let covers = |rule: &ResourcePath<'_>| {
             let rest = path.as_str().strip_prefix(rule.as_str());
             rule.as_str().is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        let covering = self.0.iter().filter(|(rule, _)| covers(rule));
+        let covering = self.paths.iter().filter(|(rule, _)| covers(rule));
         covering.max_by_key(|(rule, _)| rule.as_str().len()).map(|(_, right)| *right)
     }
 
     /// A later rule for the same path takes the place of an earlier one.
     fn set(&mut self, path: ResourcePath<'static>, right: Right) {
-        self.0.retain(|(known, _)| *known != path);
-        self.0.push((path, right));
+        self.paths.retain(|(known, _)| *known != path);
+        self.paths.push((path, right));
+    }
+
+    fn give(&self, right: Right) -> bool {
+        let by_path = self.paths.iter().map(|(_, given)| given);
+        by_path.chain(self.patterns.iter().map(|(_, given)| given)).any(|given| *given >= right)
     }
 }
 
 impl Access {
     /// No accounts: everybody may do what the server allows.
     pub fn open() -> Self {
-        let everybody = Rules(vec![(ResourcePath::ROOT, Right::Write)]);
+        let everybody = Rules::everywhere(Right::Write);
         Self { accounts: Vec::new(), everybody, attempts: Attempts::new(), verifier: Verifier::new() }
     }
 
@@ -122,7 +154,7 @@ impl Access {
         everybody: Right,
     ) -> Result<Self, AccessError> {
         let mut accounts: Vec<Account> = Vec::new();
-        let mut common = Rules(vec![(ResourcePath::ROOT, everybody)]);
+        let mut common = Rules::everywhere(everybody);
         for line in lines {
             let (who, rule) = match line.rfind("@/") {
                 Some(at) => (&line[..at], Some(parse_rule(&line[at + 1..])?)),
@@ -153,6 +185,29 @@ impl Access {
         Ok(Self { accounts, everybody: common, attempts: Attempts::new(), verifier: Verifier::new() })
     }
 
+    /// Adds that the account called `name`, or everybody for `*`, may do `right` with what any of `patterns` is about, and no more
+    /// than that, whatever was said before.
+    ///
+    /// # Errors
+    /// [`AccessError`], if there is no such account.
+    pub fn add_rule(
+        &mut self,
+        name: &str,
+        patterns: impl IntoIterator<Item = PathPattern>,
+        right: Right,
+    ) -> Result<(), AccessError> {
+        let account = self.accounts.iter_mut().find(|account| account.name == name);
+        let rules = match (name, account) {
+            ("*", _) => &mut self.everybody,
+            (_, Some(account)) => &mut account.rules,
+            (_, None) => {
+                return Err(AccessError(format!("there is no account {name:?}; * stands for everybody")));
+            }
+        };
+        rules.patterns.extend(patterns.into_iter().map(|pattern| (pattern, right)));
+        Ok(())
+    }
+
     /// How many accounts there are.
     pub fn len(&self) -> usize {
         self.accounts.len()
@@ -170,7 +225,13 @@ impl Access {
 
     /// Whether there is a path at which everybody may do that.
     pub fn gives_everybody(&self, right: Right) -> bool {
-        self.everybody.0.iter().any(|(_, given)| *given >= right)
+        self.everybody.give(right)
+    }
+
+    /// Whether anybody at all may write at `path`.
+    pub fn lets_anybody_write(&self, path: &ResourcePath<'_>) -> bool {
+        let visitors = (0..self.accounts.len()).map(|index| Visitor(Some(index)));
+        visitors.chain([Visitor::ANYBODY]).any(|visitor| self.allows(visitor, path, Right::Write))
     }
 
     /// Whether tokens are taken.
@@ -181,7 +242,8 @@ impl Access {
     /// Whether `visitor` may do `right` at `path`.
     pub fn allows(&self, visitor: Visitor, path: &ResourcePath<'_>, right: Right) -> bool {
         // The usual case: one rule for everybody, for the root.
-        if let [(rule, given)] = self.everybody.0.as_slice()
+        if let [(rule, given)] = self.everybody.paths.as_slice()
+            && self.everybody.patterns.is_empty()
             && rule.as_str().is_empty()
             && *given >= right
         {
@@ -239,12 +301,7 @@ fn parse_rule(text: &str) -> Result<(ResourcePath<'static>, Right), AccessError>
     let (path, right) = text.rsplit_once(':').ok_or_else(|| {
         AccessError(format!("{text:?} has no right behind its path; write {text}:r, {text}:rw or {text}:-"))
     })?;
-    let right = match right {
-        "r" => Right::Read,
-        "rw" => Right::Write,
-        "-" => Right::None,
-        _ => return Err(AccessError(format!("{right:?} is not a right; they are r, rw and -"))),
-    };
+    let right = Right::parse(right)?;
     let names = path.trim_matches('/');
     let path = if names.is_empty() {
         Some(ResourcePath::ROOT)

@@ -1,10 +1,14 @@
 //! The command line: flags as typed, lowered once into a [`Config`].
 
 mod access;
+mod file;
+mod headers;
 mod index;
+mod resolve;
 mod tls;
 mod writes;
 
+use std::ffi::OsString;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
@@ -14,16 +18,19 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use log::LevelFilter;
 
-use crate::config::{self, Banner, Config, LogConfig, LogFormat, Watch};
+use crate::config::{self, Banner, Config, LogConfig, LogFormat, Settings, Watch};
 use crate::http::{Fallback, Listing, SiteOptions};
 use crate::resource_path::{Dotfiles, ResourcePath};
-use crate::root::{OpenError, Root, SymlinkPolicy, shown};
+use crate::root::{OpenError, Root, SymlinkPolicy, WatchedFile, shown};
 use crate::validator_store::StoreOptions;
 use crate::validator_store::digest::DigestAlgorithm;
 use crate::validator_store::settle::{Settled, settle};
 pub use access::PasswordRequest;
 use access::{AccessArgs, HashArgs};
+use file::Rule;
+use headers::HeaderArgs;
 use index::IndexArgs;
+pub use resolve::Refused;
 use tls::TlsArgs;
 use writes::WriteArgs;
 
@@ -35,7 +42,9 @@ const DEFAULT_PORT: u16 = 8080;
 /// every request, complete conditional requests and ranges.
 #[derive(Debug, Parser)]
 #[command(name = "ifmatch", version, args_conflicts_with_subcommands = true)]
-#[command(after_help = "Every option can be set in the environment as well; RUST_LOG is honoured.")]
+#[command(
+    after_help = "Every option can be set in the environment as well, and in a file (--config); RUST_LOG is honoured."
+)]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -47,6 +56,8 @@ pub struct Cli {
 enum Command {
     /// Print the entity tag the server would send for a file
     Etag(EtagArgs),
+    /// Look whether the server could start with these options, and do not
+    Check(Box<ServeArgs>),
     /// Make the hash of a password, for --auth and --auth-file
     HashPassword(HashArgs),
 }
@@ -55,6 +66,8 @@ enum Command {
 pub enum Action {
     /// Serve a folder.
     Serve(Box<Config>),
+    /// Only look whether that could be done.
+    Check(Box<Config>),
     /// Print the tags of files.
     PrintTags(TagRequest),
     /// Ask for a password and print its hash.
@@ -82,6 +95,15 @@ struct ServeArgs {
     /// The folder to serve
     #[arg(default_value = ".", env = "IFMATCH_ROOT")]
     root: PathBuf,
+    /// A file with options (TOML, by their long names) and rules; what is set here or in the environment counts more
+    #[arg(short, long, value_name = "FILE", env = "IFMATCH_CONFIG")]
+    config: Option<PathBuf>,
+    #[arg(skip)]
+    config_file: Option<WatchedFile>,
+    #[arg(skip)]
+    rules: Vec<Rule>,
+    #[arg(skip)]
+    settings: Settings,
     /// The port; 0 takes any free one [default: 8080, or PORT from the environment]
     #[arg(short, long, env = "IFMATCH_PORT", value_parser = port)]
     port: Option<u16>,
@@ -101,9 +123,6 @@ struct ServeArgs {
     /// Which symbolic links are followed
     #[arg(long, value_enum, value_name = "WHICH", default_value_t, env = "IFMATCH_FOLLOW_SYMLINKS")]
     follow_symlinks: FollowSymlinks,
-    /// The Cache-Control field of every answer that has a file in it
-    #[arg(long, value_name = "VALUE", default_value = "no-cache", env = "IFMATCH_CACHE_CONTROL")]
-    cache_control: String,
     /// Do not list directories without an index file
     #[arg(long, env = "IFMATCH_NO_LISTING", value_parser = FalseyValueParser::new())]
     no_listing: bool,
@@ -125,6 +144,8 @@ struct ServeArgs {
     /// How log lines look
     #[arg(long, value_enum, default_value_t, env = "IFMATCH_LOG_FORMAT")]
     log_format: LogFormatArg,
+    #[command(flatten)]
+    headers: HeaderArgs,
     #[command(flatten)]
     access: AccessArgs,
     #[command(flatten)]
@@ -173,16 +194,30 @@ impl fmt::Display for UsageError {
 impl std::error::Error for UsageError {}
 
 impl Cli {
-    /// Resolves flags and environment into what there is to do.
+    /// Understands arguments (the first is the program), the environment and the configuration file, and resolves them into what
+    /// there is to do.
     ///
     /// # Errors
-    /// A sentence that names the flag or the variable.
-    pub fn lower(self) -> Result<Action, UsageError> {
+    /// [`Refused`]; asking for help is among them.
+    pub fn resolve(arguments: &[OsString]) -> Result<Action, Refused> {
+        Ok(resolve::resolve(arguments)?.lower()?)
+    }
+
+    fn serve_args(&mut self) -> Option<&mut ServeArgs> {
+        match &mut self.command {
+            None => Some(&mut self.serve),
+            Some(Command::Check(serve)) => Some(serve),
+            Some(_) => None,
+        }
+    }
+
+    fn lower(self) -> Result<Action, UsageError> {
         match self.command {
             Some(Command::Etag(args)) => {
                 Ok(Action::PrintTags(TagRequest { files: args.files, algorithm: args.etag_hash.into() }))
             }
             Some(Command::HashPassword(args)) => Ok(Action::HashPassword(args.lower()?)),
+            Some(Command::Check(serve)) => serve.lower().map(|config| Action::Check(Box::new(config))),
             None => self.serve.lower().map(|config| Action::Serve(Box::new(config))),
         }
     }
@@ -192,18 +227,21 @@ impl ServeArgs {
     fn lower(self) -> Result<Config, UsageError> {
         let log = self.log();
         let port = self.port.map_or_else(port_from_environment, Ok)?;
-        let cache_control = config::cache_control(&self.cache_control).ok_or_else(|| {
-            UsageError(format!("--cache-control {:?} cannot stand in a header field", self.cache_control))
-        })?;
         if ResourcePath::ROOT.child(&self.index_file, Dotfiles::Served).is_none() {
             return Err(UsageError(format!(
                 "--index-file {:?} is not the name of a file in a folder",
                 self.index_file
             )));
         }
-        let access = self.access.lower()?;
+        let watched = self
+            .config_file
+            .into_iter()
+            .chain(self.access.auth_file.clone().map(WatchedFile::looked_at))
+            .collect();
+        let access = self.access.lower(&self.rules)?;
         let (writes, hosts) = self.writes.lower(&self.bind, &access)?;
         let (tls, redirect_from) = self.tls.lower();
+        let headers = self.headers.lower(tls.is_some(), self.rules)?;
         Ok(Config {
             root: self.root,
             symlinks: self.follow_symlinks.into(),
@@ -221,13 +259,15 @@ impl ServeArgs {
                 dotfiles: if self.hidden { Dotfiles::Served } else { Dotfiles::Hidden },
                 listing: if self.no_listing { Listing::Off } else { Listing::Shown },
                 fallback: if self.spa { Fallback::SinglePage } else { Fallback::NotFound },
-                cache_control,
+                headers,
                 writes,
                 hosts,
                 access: Arc::new(access),
             },
             watch: if self.no_watch { Watch::Off } else { Watch::On },
             log,
+            watched,
+            settings: self.settings,
         })
     }
 

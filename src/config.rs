@@ -1,13 +1,14 @@
 //! The configuration once everything is resolved: no option is looked up again below this.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use actix_web::http::header::HeaderValue;
 use log::LevelFilter;
 
 use crate::http::SiteOptions;
-use crate::root::SymlinkPolicy;
+use crate::root::{SymlinkPolicy, WatchedFile};
 use crate::validator_store::StoreOptions;
 
 /// How the server runs.
@@ -33,6 +34,27 @@ pub struct Config {
     pub watch: Watch,
     /// What is logged, and how.
     pub log: LogConfig,
+    /// The files it came from, looked at before they were read.
+    pub watched: Vec<WatchedFile>,
+    /// What was set.
+    pub settings: Settings,
+}
+
+/// What was set, by the long names of the options, as it was written: tells what a second reading found changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings(BTreeMap<String, Vec<OsString>>);
+
+impl Settings {
+    /// From names and values.
+    pub fn of(values: impl IntoIterator<Item = (String, Vec<OsString>)>) -> Self {
+        Self(values.into_iter().collect())
+    }
+
+    /// The names that are set otherwise in `other`.
+    pub fn changed<'a>(&'a self, other: &'a Self) -> Vec<&'a str> {
+        let names: BTreeSet<&str> = self.0.keys().chain(other.0.keys()).map(String::as_str).collect();
+        names.into_iter().filter(|name| self.0.get(*name) != other.0.get(*name)).collect()
+    }
 }
 
 /// A certificate with its chain, and its private key; both in PEM form.
@@ -111,9 +133,4 @@ pub fn size(text: &str) -> Option<u64> {
         _ => return None,
     };
     digits.parse::<u64>().ok()?.checked_mul(unit)
-}
-
-/// A `Cache-Control` value; `None` for what cannot stand in a field.
-pub fn cache_control(text: &str) -> Option<HeaderValue> {
-    HeaderValue::from_str(text).ok().filter(|value| !value.is_empty())
 }

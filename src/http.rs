@@ -7,6 +7,7 @@ mod accept;
 mod access;
 mod access_log;
 mod body;
+pub mod cors;
 mod error;
 mod express;
 mod fields;
@@ -19,42 +20,39 @@ mod origin;
 mod redirect;
 mod refusal;
 mod respond;
+pub mod rules;
+mod service;
 mod streams;
 mod turns;
 mod write;
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use actix_http::Request;
-use actix_service::{Service, ServiceFactory};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::dev::{
-    AppService, HttpServiceFactory, Payload, RequestHead, ResourceDef, ServiceRequest, ServiceResponse,
-};
+use actix_web::dev::{Payload, RequestHead};
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::{Method, Version};
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::access::{Access, Visitor};
-use crate::resource_path::{Dotfiles, ResourcePath};
+use crate::resource_path::{Dotfiles, Form, ResourcePath};
 use crate::root::{Root, SwapGuard};
 use crate::semantics::preconditions::PreconditionField;
-use crate::validator_store::ValidatorStore;
 use crate::validator_store::watch::WatchStatus;
+use crate::validator_store::{Entry, ValidatorStore};
 use crate::write::{Deletes, Uploads, WriteOptions, Writer};
 use error::Problem;
-use express::Express;
 pub(crate) use express::not_encrypted;
 pub use fields::{Fields, renderer};
 use metrics::Metrics;
 pub use origin::Hosts;
 pub(crate) use redirect::to_https;
+use rules::{Extra, HeaderRules, Kept, Writable};
+pub use service::SiteService;
 use streams::Streams;
 pub(crate) use turns::Opening;
-use turns::Turn;
 pub use turns::TurnStream;
 
 /// The store with what this edge keeps beside an entry.
@@ -75,8 +73,8 @@ pub struct SiteOptions {
     pub listing: Listing,
     /// What answers for a missing path.
     pub fallback: Fallback,
-    /// The value of `Cache-Control` for every representation.
-    pub cache_control: HeaderValue,
+    /// `Cache-Control`, and the operator's own header fields.
+    pub headers: HeaderRules,
     /// What may be written, and how.
     pub writes: WriteOptions,
     /// Under which names the server may be asked to write.
@@ -111,7 +109,7 @@ pub enum Fallback {
 /// ```no_run
 /// use std::sync::Arc;
 /// use ifmatch::access::Access;
-/// use actix_web::http::header::HeaderValue;
+/// use ifmatch::http::rules::HeaderRules;
 /// use ifmatch::http::{self, Fallback, Hosts, Listing, Site, SiteOptions};
 /// use ifmatch::resource_path::Dotfiles;
 /// use ifmatch::root::{Root, SymlinkPolicy};
@@ -122,16 +120,15 @@ pub enum Fallback {
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let root = Root::open("public".as_ref(), SymlinkPolicy::Within)?;
-/// let cache_control = HeaderValue::from_static("no-cache");
 /// let store = StoreOptions { algorithm: DigestAlgorithm::Xxh3, memory: 64 << 20, index: IndexMode::Off };
-/// let store = ValidatorStore::new(root, store, http::renderer(cache_control.clone()));
+/// let store = ValidatorStore::new(root, store, http::renderer());
 /// let watch = watch::start(Arc::clone(&store));
 /// let options = SiteOptions {
 ///     index_file: "index.html".to_owned(),
 ///     dotfiles: Dotfiles::Hidden,
 ///     listing: Listing::Shown,
 ///     fallback: Fallback::NotFound,
-///     cache_control,
+///     headers: HeaderRules::default(),
 ///     writes: WriteOptions::READ_ONLY,
 ///     hosts: Hosts::Any,
 ///     access: Arc::new(Access::open()),
@@ -147,12 +144,16 @@ pub struct Site {
     writer: Arc<Writer<Fields>>,
     options: SiteOptions,
     watch: Arc<WatchStatus>,
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
     mount: String,
+    /// Tells this site from the ones before it, whose options were others.
+    edition: u64,
     /// The methods that are answered.
     allow: HeaderValue,
     /// What the folder may have to say to who asks for what is not there.
     not_found_page: ResourcePath<'static>,
+    /// The fields of a 404 for a program, rendered once.
+    not_found_fields: OnceLock<Vec<u8>>,
 }
 
 impl Site {
@@ -162,8 +163,84 @@ impl Site {
         let writer = Writer::new(Arc::clone(&store), options.writes);
         let not_found_page =
             ResourcePath::ROOT.child("404.html", Dotfiles::Hidden).unwrap_or(ResourcePath::ROOT);
-        let (metrics, mount) = (Metrics::default(), String::new());
-        Self { store, writer, options, watch, metrics, mount, allow, not_found_page }
+        Self {
+            store,
+            writer,
+            options,
+            watch,
+            metrics: Arc::default(),
+            mount: String::new(),
+            edition: next_edition(),
+            allow,
+            not_found_page,
+            not_found_fields: OnceLock::new(),
+        }
+    }
+
+    /// The same site with other options. What may be written stays as it was: it was made sure of at start.
+    fn with_options(&self, options: SiteOptions) -> Self {
+        Self {
+            store: Arc::clone(&self.store),
+            writer: Arc::clone(&self.writer),
+            watch: Arc::clone(&self.watch),
+            metrics: Arc::clone(&self.metrics),
+            mount: self.mount.clone(),
+            edition: next_edition(),
+            allow: self.allow.clone(),
+            not_found_page: self.not_found_page.clone(),
+            not_found_fields: OnceLock::new(),
+            options: SiteOptions { writes: self.options.writes, ..options },
+        }
+    }
+
+    /// What is sent with answers about `path` besides what describes them.
+    fn extra(&self, path: &ResourcePath<'_>) -> Arc<Extra> {
+        let options = &self.options;
+        let put = options.writes.uploads != Uploads::Refused && options.access.lets_anybody_write(path);
+        options.headers.at(path, if put { Writable::Yes } else { Writable::No })
+    }
+
+    /// The same for the file that a request target stands for, as far as its spelling tells.
+    fn extra_of_target(&self, path: &str) -> Arc<Extra> {
+        let Ok(target) = ResourcePath::parse(path, self.options.dotfiles) else {
+            return self.extra(&ResourcePath::ROOT);
+        };
+        let index = match target.form {
+            Form::Plain => None,
+            Form::Slash => target.path.child(&self.options.index_file, Dotfiles::Served),
+        };
+        self.extra(index.as_ref().unwrap_or(&target.path))
+    }
+
+    /// The same for an entry, of whose answers more is kept.
+    fn kept(&self, entry: &Entry<Fields>) -> Arc<Kept> {
+        entry.rendered().keeping.get(self.edition, || self.extra(entry.path()))
+    }
+
+    /// The fields of a 404 for a program, where they are the same for everybody.
+    fn not_found_fields(&self, path: &ResourcePath<'_>) -> Option<&Vec<u8>> {
+        let extra = self.extra(path);
+        let common = self.options.headers.is_common(&extra) && !extra.origins.are_listed();
+        common.then(|| {
+            self.not_found_fields.get_or_init(|| {
+                let mut fields = Vec::new();
+                Problem::not_found(path).describe(&mut fields);
+                extra.describe(&mut fields);
+                fields
+            })
+        })
+    }
+
+    /// Adds what is sent with every answer about a path, where it is not there yet.
+    fn accompany(&self, path: &str, head: &RequestHead, response: &mut HttpResponse) {
+        let extra = self.extra_of_target(path);
+        let headers = response.headers_mut();
+        for (name, value) in &extra.fields {
+            if !headers.contains_key(name) {
+                headers.insert(name.clone(), value.clone());
+            }
+        }
+        extra.origins.allow(&head.headers, headers);
     }
 
     /// The served folder.
@@ -180,21 +257,38 @@ impl Site {
     /// `App::new().service(site.mounted_at("/assets"))`.
     pub fn mounted_at(self, mount: &str) -> SiteService {
         let mount = mount.trim_end_matches('/').to_owned();
-        SiteService(Arc::new(Self { mount, ..self }))
+        SiteService::new(Self { mount, ..self })
     }
 
     /// Answers one request. The steps: for whom it is, the server's own resources, the method, who asks, then [`get`] or
     /// [`write`].
     async fn answer(&self, request: &HttpRequest, payload: &mut Payload) -> HttpResponse {
-        let path = request.path().strip_prefix(self.mount.as_str()).unwrap_or_default();
+        let path = self.path_of(request.path());
+        match *request.method() {
+            Method::GET | Method::HEAD if path == HEALTH => return health::respond(self),
+            Method::GET | Method::HEAD if path == METRICS => return metrics::respond(self),
+            _ => {}
+        }
+        let mut response = self.answer_about(path, request, payload).await;
+        self.accompany(path, request.head(), &mut response);
+        response
+    }
+
+    fn path_of<'a>(&self, path: &'a str) -> &'a str {
+        path.strip_prefix(self.mount.as_str()).unwrap_or_default()
+    }
+
+    async fn answer_about(&self, path: &str, request: &HttpRequest, payload: &mut Payload) -> HttpResponse {
         if !origin::names_a_host(request.head()) {
             return Problem::no_such_host().respond(request);
         }
         match *request.method() {
-            Method::GET | Method::HEAD if path == HEALTH => return health::respond(self),
-            Method::GET | Method::HEAD if path == METRICS => return metrics::respond(self),
             Method::GET | Method::HEAD | Method::PUT | Method::DELETE => {}
-            Method::OPTIONS => return respond::options(&self.allow),
+            Method::OPTIONS => {
+                let preflight =
+                    cors::preflight(request.head(), &self.extra_of_target(path).origins, &self.allow);
+                return preflight.unwrap_or_else(|| respond::options(&self.allow));
+            }
             _ => return Problem::method_not_allowed(&self.allow).respond(request),
         }
         match access::admit(self, request.head(), path).await {
@@ -209,6 +303,11 @@ impl Site {
             _ => get::answer(self, request, path).await,
         }
     }
+}
+
+fn next_edition() -> u64 {
+    static EDITIONS: AtomicU64 = AtomicU64::new(1);
+    EDITIONS.fetch_add(1, Ordering::Relaxed)
 }
 
 /// The methods that are answered, as `Allow` lists them.
@@ -229,98 +328,6 @@ pub fn remember_turn<S>(stream: &TurnStream<S>, data: &mut actix_web::dev::Exten
 /// Lets the service know how many requests of an HTTP/2 connection are being answered; for `on_connect_ext`.
 pub(crate) fn count_streams<S>(_: &S, data: &mut actix_web::dev::Extensions) {
     data.insert(Streams::default());
-}
-
-impl SiteService {
-    /// Answers a client that waits for `100 Continue`: a write that would be refused is refused now, before
-    /// its body is sent.
-    ///
-    /// # Errors
-    /// The response.
-    pub async fn expect(self, request: Request) -> Result<Request, HttpResponse> {
-        let (site, began) = (&self.0, Instant::now());
-        let path = request.path().strip_prefix(site.mount.as_str()).unwrap_or_default();
-        let refused = match *request.method() {
-            _ if !origin::names_a_host(request.head()) => Err(Problem::no_such_host().respond_as_document()),
-            Method::GET | Method::HEAD | Method::OPTIONS => return Ok(request),
-            Method::PUT | Method::DELETE => match access::admit(site, request.head(), path).await {
-                Ok(_) => write::refuse_early(site, request.head(), path).await,
-                Err(problem) => Err(problem.respond_as_document()),
-            },
-            _ => Err(Problem::method_not_allowed(&site.allow).respond_as_document()),
-        };
-        let Err(mut response) = refused else { return Ok(request) };
-        site.note(request.head(), Visitor::ANYBODY, &response, began);
-        if let Some(turn) = request.conn_data::<Turn>() {
-            turn.end();
-            response = response.map_body(|_, body| BoxBody::new(turn.watch(body)));
-        }
-        Err(response)
-    }
-}
-
-impl SiteService {
-    /// Wraps a connection, on which this site answers what it can without actix.
-    pub fn connect<S>(&self, stream: S, peer: Option<SocketAddr>) -> TurnStream<S> {
-        TurnStream::new(stream).with_express(Express::new(Arc::clone(&self.0), peer))
-    }
-}
-
-/// [`Site`] as an actix service: the default service of an application, or mounted at a prefix.
-#[derive(Clone)]
-pub struct SiteService(Arc<Site>);
-
-impl HttpServiceFactory for SiteService {
-    fn register(self, config: &mut AppService) {
-        let prefix = if self.0.mount.is_empty() { "/" } else { self.0.mount.as_str() };
-        let resource = ResourceDef::root_prefix(prefix.trim_end_matches('/'));
-        config.register_service(resource, None, self, None);
-    }
-}
-
-impl ServiceFactory<ServiceRequest> for SiteService {
-    type Response = ServiceResponse;
-    type Error = actix_web::Error;
-    type Config = ();
-    type Service = Self;
-    type InitError = ();
-    type Future = std::future::Ready<Result<Self, ()>>;
-
-    fn new_service(&self, (): ()) -> Self::Future {
-        std::future::ready(Ok(self.clone()))
-    }
-}
-
-impl Service<ServiceRequest> for SiteService {
-    type Response = ServiceResponse;
-    type Error = actix_web::Error;
-    type Future = std::pin::Pin<Box<dyn Future<Output = Result<ServiceResponse, actix_web::Error>>>>;
-
-    fn poll_ready(&self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&self, request: ServiceRequest) -> Self::Future {
-        let (site, began) = (Arc::clone(&self.0), Instant::now());
-        Box::pin(async move {
-            let (request, mut payload) = request.into_parts();
-            let answering = request.conn_data::<Streams>().map(Streams::begin);
-            let mut response = match answering {
-                Some(None) => Problem::too_many_streams().respond(&request),
-                _ => site.answer(&request, &mut payload).await,
-            };
-            write::read_over(payload);
-            if let Some(Some(answering)) = answering {
-                response = response.map_body(|_, body| answering.watch(body));
-            }
-            site.note(request.head(), access::visitor(&request), &response, began);
-            if let Some(turn) = request.conn_data::<Turn>() {
-                turn.end();
-                response = response.map_body(|_, body| BoxBody::new(turn.watch(body)));
-            }
-            Ok(ServiceResponse::new(request, response))
-        })
-    }
 }
 
 impl Site {

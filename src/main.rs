@@ -1,28 +1,40 @@
 //! The program: parse, set up logging, run; every failure is one sentence and an exit code.
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use ifmatch::cli::{Action, Cli, UsageError};
+use ifmatch::cli::{Action, Cli, Refused, UsageError};
 use ifmatch::config::{LogConfig, LogFormat};
 use ifmatch::server;
 use log::LevelFilter;
 use log::kv::{Key, Value, VisitSource};
 
 fn main() -> ExitCode {
-    match Cli::parse().lower() {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    match Cli::resolve(&arguments) {
         Ok(Action::Serve(config)) => {
             init_logging(config.log);
-            server::run(&config).map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
+            let again = move || match Cli::resolve(&arguments) {
+                Ok(Action::Serve(config)) => Ok(*config),
+                Ok(_) => Err("the command line means something else now".to_owned()),
+                Err(Refused::CommandLine(error)) => Err(error.to_string()),
+                Err(Refused::Usage(error)) => Err(error.to_string()),
+            };
+            server::run(*config, again).map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
         }
+        Ok(Action::Check(config)) => match server::check(&config) {
+            Ok(()) => print_lines([Ok("the server could start".to_owned())].into_iter()),
+            Err(error) => fail(&error),
+        },
         Ok(Action::PrintTags(request)) => print_lines(request.lines()),
         Ok(Action::HashPassword(request)) => match request.lines() {
             Ok(lines) => print_lines(lines.into_iter().map(Ok)),
             Err(error) => fail(&error),
         },
-        Err(error) => fail(&error),
+        Err(Refused::CommandLine(error)) => error.exit(),
+        Err(Refused::Usage(error)) => fail(&error),
     }
 }
 

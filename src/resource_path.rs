@@ -3,6 +3,8 @@
 //!
 //! Nothing here looks at the filesystem: a path is a name, not a file.
 
+pub mod pattern;
+
 use std::borrow::{Borrow, Cow};
 use std::fmt;
 

@@ -5,6 +5,7 @@ mod connections;
 mod http2;
 mod progress;
 mod redirect;
+mod reload;
 mod tls;
 mod transport;
 
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use connections::Listeners;
 pub use tls::TlsError;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Banner, Config, IndexCache, Watch};
 use crate::http::{self, Site};
@@ -86,13 +88,13 @@ impl fmt::Display for ServerError {
 
 impl std::error::Error for ServerError {}
 
-/// Serves until a signal to stop. Makes its own runtime.
+/// Serves until a signal to stop. Makes its own runtime. `again` reads the configuration anew, when it is to be reloaded.
 ///
 /// # Errors
 /// [`ServerError`], a sentence for the person who started the program.
-pub fn run(config: &Config) -> Result<(), ServerError> {
+pub fn run(config: Config, again: impl Fn() -> Result<Config, String> + 'static) -> Result<(), ServerError> {
     let root = Root::open(&config.root, config.symlinks).map_err(ServerError::Root)?;
-    let cache = index_cache(config, &root)?;
+    let cache = index_cache(&config, &root)?;
     if config.site.writes.allow_writes() {
         recover(&root);
         survive_size_limit();
@@ -109,7 +111,19 @@ pub fn run(config: &Config) -> Result<(), ServerError> {
         .build()
         .map_err(ServerError::Io)?;
     let system = actix_web::rt::System::with_tokio_rt(|| runtime);
-    system.block_on(serve(config, root, cache, listeners))
+    system.block_on(serve(config, Box::new(again), root, cache, listeners))
+}
+
+/// Looks whether the server could start: the folder, the index and the certificate. What is taken of ports and descriptors is not
+/// tried.
+///
+/// # Errors
+/// [`ServerError`], the one with which the server would not start.
+pub fn check(config: &Config) -> Result<(), ServerError> {
+    let root = Root::open(&config.root, config.symlinks).map_err(ServerError::Root)?;
+    index_cache(config, &root)?;
+    config.tls.as_ref().map(tls::acceptor).transpose().map_err(ServerError::Tls)?;
+    Ok(())
 }
 
 /// The folder in which the index is saved, if it is to be and can be.
@@ -159,12 +173,13 @@ fn recover(root: &Root) {
 }
 
 async fn serve(
-    config: &Config,
+    config: Config,
+    again: Box<reload::Again>,
     root: Root,
     cache: Option<CacheFolder>,
     listeners: Listeners,
 ) -> Result<(), ServerError> {
-    let store = ValidatorStore::new(root, config.store, http::renderer(config.site.cache_control.clone()));
+    let store = ValidatorStore::new(root, config.store, http::renderer());
     let watch = match config.watch {
         Watch::On => watch::start(Arc::clone(&store)),
         Watch::Off => Arc::new(WatchStatus::default()),
@@ -172,16 +187,20 @@ async fn serve(
     let keeper = KeeperOptions { folder: cache, dotfiles: config.site.dotfiles };
     let keeper = keeper::start(Arc::clone(&store), keeper);
     watch.wait_for_start(WATCH_START).await;
+    let hangup = signal(SignalKind::hangup())
+        .inspect_err(|error| log::warn!("the configuration cannot be reloaded by SIGHUP: {error}"));
     let site = Site::new(Arc::clone(&store), config.site.clone(), Arc::clone(&watch));
     if config.log.banner == Banner::Shown
-        && let Err(error) = announcement::announce(config, &site, &watch, &listeners)
+        && let Err(error) = announcement::announce(&config, &site, &watch, &listeners)
     {
         log::debug!("nobody reads the announcement: {error}");
     }
     if config.log.banner == Banner::Shown {
         progress::show(store);
     }
-    let ended = connections::serve(site.mounted_at(""), listeners)?.await.map_err(ServerError::Io);
+    let site = site.mounted_at("");
+    actix_web::rt::spawn(reload::watch(site.clone(), config, again, hangup.ok()));
+    let ended = connections::serve(site, listeners)?.await.map_err(ServerError::Io);
     keeper.finish();
     ended
 }

@@ -7,6 +7,7 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 
 use super::UsageError;
+use super::file::Rule;
 use crate::access::{Access, Right, new_token, password_hash};
 use crate::root::{WatchedFile, shown};
 
@@ -26,7 +27,7 @@ pub(super) struct AccessArgs {
     auth: Vec<String>,
     /// A file of accounts, one a line, as htpasswd makes it; with paths as in --auth
     #[arg(long, value_name = "FILE", env = "IFMATCH_AUTH_FILE")]
-    auth_file: Option<PathBuf>,
+    pub(super) auth_file: Option<PathBuf>,
     /// Nobody reads anything without an account
     #[arg(long, env = "IFMATCH_PRIVATE", value_parser = FalseyValueParser::new())]
     private: bool,
@@ -50,8 +51,21 @@ pub enum PasswordRequest {
 }
 
 impl AccessArgs {
-    /// Reads all accounts.
-    pub(super) fn lower(self) -> Result<Access, UsageError> {
+    /// Reads all accounts, and adds what `rules` say of them.
+    pub(super) fn lower(self, rules: &[Rule]) -> Result<Access, UsageError> {
+        let mut access = self.accounts()?;
+        for rule in rules {
+            for (name, right) in &rule.rights {
+                let patterns = rule.headers.iter().map(|header| header.files.clone());
+                access
+                    .add_rule(name, patterns, *right)
+                    .map_err(|why| UsageError(format!("{}: {why}", rule.place)))?;
+            }
+        }
+        Ok(access)
+    }
+
+    fn accounts(self) -> Result<Access, UsageError> {
         let flag = |why: &dyn std::fmt::Display| UsageError(format!("--auth: {why}"));
         let mut lines = self.auth;
         if let Some(path) = self.auth_file {
@@ -79,7 +93,7 @@ impl AccessArgs {
         let access = Access::parse(lines.iter().map(String::as_str), everybody).map_err(|why| flag(&why))?;
         match access.is_empty() && !access.gives_everybody(Right::Read) {
             true => Err(UsageError(
-                "--private: there is no account, so that nobody could read anything; add one with --auth"
+                "there is no account and nobody may read anything without one; add one with --auth or --auth-file"
                     .to_owned(),
             )),
             false => Ok(access),
@@ -87,7 +101,7 @@ impl AccessArgs {
     }
 }
 
-fn reason(error: &io::Error) -> String {
+pub(super) fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),
         io::ErrorKind::PermissionDenied => "the server's user may not read it".to_owned(),

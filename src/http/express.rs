@@ -8,10 +8,11 @@
 mod answer;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
+use arc_swap::ArcSwap;
 
 use super::error::Problem;
 use super::fields::{self, Conditions, Representation, RequestFields, ResponseFields};
@@ -40,7 +41,7 @@ const HEAD_ROOM: usize = 512;
 /// Answers on behalf of a site on one connection.
 #[derive(Clone)]
 pub(super) struct Express {
-    site: Arc<Site>,
+    site: Arc<ArcSwap<Site>>,
     peer: Option<SocketAddr>,
 }
 
@@ -51,6 +52,8 @@ struct Question<'a> {
     conditions: ConditionFields<'a>,
     /// It may prefer a page to a document.
     names_html: bool,
+    /// It comes from a web page, and the answer may depend on whose it is.
+    has_origin: bool,
     /// For the log.
     referer: Option<&'a [u8]>,
     user_agent: Option<&'a [u8]>,
@@ -71,6 +74,7 @@ enum Concern {
     Connection,
     /// It may say in which form a problem is told.
     Accept,
+    Origin,
     /// The same answer as ever, or none, or a part of it.
     Condition,
     /// It is logged.
@@ -81,7 +85,7 @@ enum Concern {
 }
 
 impl Express {
-    pub(super) fn new(site: Arc<Site>, peer: Option<SocketAddr>) -> Self {
+    pub(super) fn new(site: Arc<ArcSwap<Site>>, peer: Option<SocketAddr>) -> Self {
         Self { site, peer }
     }
 
@@ -97,38 +101,36 @@ impl Express {
             _ => return None,
         }
         let question = Question::of(&request)?;
-        let path = without_query(question.target).strip_prefix(self.site.mount.as_str())?;
-        let Target { path, form } = ResourcePath::parse(path, self.site.options.dotfiles).ok()?;
+        let site = self.site.load();
+        let site: &Site = &site;
+        let path = without_query(question.target).strip_prefix(site.mount.as_str())?;
+        let Target { path, form } = ResourcePath::parse(path, site.options.dotfiles).ok()?;
         let index = match form {
             Form::Plain => None,
-            Form::Slash => Some(path.child(&self.site.options.index_file, Dotfiles::Served)?),
+            Form::Slash => Some(path.child(&site.options.index_file, Dotfiles::Served)?),
         };
         let file = index.as_ref().unwrap_or(&path);
-        if !self.site.options.access.allows(Visitor::ANYBODY, file, Right::Read) {
+        if !site.options.access.allows(Visitor::ANYBODY, file, Right::Read) {
             return None;
         }
-        let hit = self.site.store.hit(file.as_str());
+        let hit = site.store.hit(file.as_str());
         match hit {
-            Some(entry) => self.respond(&question, &entry),
-            None if form == Form::Plain => self.miss(&question, &path),
+            Some(entry) => self.respond(site, &question, &entry),
+            None if form == Form::Plain => self.miss(site, &question, &path),
             None => None,
         }
     }
 
     /// 404 for a program, where the site has no page of its own for it.
-    fn miss(&self, question: &Question<'_>, path: &ResourcePath<'_>) -> Option<Answer> {
+    fn miss(&self, site: &Site, question: &Question<'_>, path: &ResourcePath<'_>) -> Option<Answer> {
         let absent = !question.names_html
-            && self.site.options.fallback == Fallback::NotFound
-            && self.site.store.root().lacks(&[path, &self.site.not_found_page]);
+            && !question.has_origin
+            && site.options.fallback == Fallback::NotFound
+            && site.store.root().lacks(&[path, &site.not_found_page]);
         if !absent {
             return None;
         }
-        static FIELDS: OnceLock<Vec<u8>> = OnceLock::new();
-        let fields = FIELDS.get_or_init(|| {
-            let mut fields = Vec::new();
-            Problem::not_found(path).describe(&mut fields);
-            fields
-        });
+        let fields = site.not_found_fields(path)?;
         let body = Problem::not_found(path).body();
         let length = body.len() as u64;
         let head = head(StatusCode::NOT_FOUND, Some(length), |head| head.extend_from_slice(fields));
@@ -136,12 +138,21 @@ impl Express {
             true => Body::Nothing,
             false => Body::Bytes(body.into()),
         };
-        self.send(question, StatusCode::NOT_FOUND, &head, length, body)
+        self.send(site, question, StatusCode::NOT_FOUND, &head, length, body)
     }
 
-    fn respond(&self, question: &Question<'_>, entry: &Arc<Entry<fields::Fields>>) -> Option<Answer> {
+    fn respond(
+        &self,
+        site: &Site,
+        question: &Question<'_>,
+        entry: &Arc<Entry<fields::Fields>>,
+    ) -> Option<Answer> {
         let (now, length) = (fields::now(), entry.stamp().size);
         if entry.validators().last_modified.is_some_and(|date| date > now) {
+            return None;
+        }
+        let kept = site.kept(entry);
+        if question.has_origin && kept.extra.origins.are_listed() {
             return None;
         }
         let conditions = match question.conditions.count {
@@ -151,10 +162,11 @@ impl Express {
         let representation = Representation {
             validators: entry.validators(),
             fields: entry.rendered(),
+            extra: &kept.extra,
             length,
             repr_digest: None,
         };
-        let heads = entry.rendered().heads.get_or_init(|| Box::new(Heads::of(&representation, now)));
+        let heads = kept.heads.get_or_init(|| Heads::of(&representation, now));
         let part: Vec<u8>;
         let (status, head, range) =
             match decide(&question.method, &conditions, entry.validators(), length, now) {
@@ -172,24 +184,25 @@ impl Express {
             };
         let body = match range.filter(|_| question.method == Method::GET) {
             None => Body::Nothing,
-            Some(range) => match content_of(&self.site, entry).ok()?? {
+            Some(range) => match content_of(site, entry).ok()?? {
                 Content::Memory(bytes) => Body::Bytes(body::slice(&bytes, range)),
                 Content::File(file) => Body::Stream(Box::new(file.part(range))),
             },
         };
-        self.send(question, status, head, range.map_or(0, |range| range.len()), body)
+        self.send(site, question, status, head, range.map_or(0, |range| range.len()), body)
     }
 
     fn send(
         &self,
+        site: &Site,
         question: &Question<'_>,
         status: StatusCode,
         head: &[u8],
         length: u64,
         body: Body,
     ) -> Option<Answer> {
-        self.site.metrics.count(question.method.as_str(), status, length);
-        self.site.metrics.count_at_once();
+        site.metrics.count(question.method.as_str(), status, length);
+        site.metrics.count_at_once();
         if access_log::is_on() {
             access_log::Line {
                 peer: self.peer,
@@ -261,13 +274,15 @@ impl<'a> Question<'a> {
         if request.version != Some(1) {
             return None;
         }
-        let (mut hosts, mut names_html, mut referer, mut user_agent) = (0, false, None, None);
+        let (mut hosts, mut names_html, mut has_origin) = (0, false, false);
+        let (mut referer, mut user_agent) = (None, None);
         let mut conditions = ConditionFields { fields: [httparse::EMPTY_HEADER; MAX_CONDITIONS], count: 0 };
         for field in request.headers.iter() {
             match Concern::of(field.name) {
                 Concern::None => {}
                 Concern::Host if is_host(field.value) => hosts += 1,
                 Concern::Host => return None,
+                Concern::Origin => has_origin = true,
                 Concern::Referer => referer = Some(field.value),
                 Concern::UserAgent => user_agent = Some(field.value),
                 Concern::Connection if field.value.eq_ignore_ascii_case(b"keep-alive") => {}
@@ -281,7 +296,15 @@ impl<'a> Question<'a> {
                 Concern::Connection | Concern::Other => return None,
             }
         }
-        (hosts == 1).then_some(Self { method, target, conditions, names_html, referer, user_agent })
+        (hosts == 1).then_some(Self {
+            method,
+            target,
+            conditions,
+            names_html,
+            has_origin,
+            referer,
+            user_agent,
+        })
     }
 }
 
@@ -293,6 +316,7 @@ impl Concern {
             5 if is("range") => Self::Condition,
             6 if is("accept") => Self::Accept,
             6 if is("expect") => Self::Other,
+            6 if is("origin") => Self::Origin,
             7 if is("upgrade") => Self::Other,
             7 if is("referer") => Self::Referer,
             8 if is("if-match") || is("if-range") => Self::Condition,

@@ -2,7 +2,6 @@
 //! rendered once and kept beside its entry.
 
 use std::cell::RefCell;
-use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use actix_web::http::header::{
@@ -10,7 +9,7 @@ use actix_web::http::header::{
     IF_UNMODIFIED_SINCE, RANGE,
 };
 
-use super::express::Heads;
+use super::rules::{Extra, Keeping};
 use crate::resource_path::ResourcePath;
 use crate::semantics::entity_tag::EntityTagList;
 use crate::semantics::http_date::{self, HttpDate};
@@ -31,18 +30,18 @@ pub struct Fields {
     pub last_modified: Option<HeaderValue>,
     /// `Content-Type`.
     pub content_type: HeaderValue,
-    /// `Cache-Control`.
-    pub cache_control: HeaderValue,
     /// `Vary`.
     pub vary: Option<HeaderValue>,
-    /// Whole heads, for answers that are given at once.
-    pub(super) heads: OnceLock<Box<Heads>>,
+    /// What else is sent with it.
+    pub(super) keeping: Keeping,
 }
 
 /// A selected representation, as far as a response describes it.
 pub(super) struct Representation<'a> {
     pub(super) validators: &'a Validators,
     pub(super) fields: &'a Fields,
+    /// What else is sent with it.
+    pub(super) extra: &'a Extra,
     pub(super) length: u64,
     /// `Repr-Digest`, where it is wanted and known.
     pub(super) repr_digest: Option<HeaderValue>,
@@ -59,24 +58,19 @@ pub(super) struct Conditions<'a> {
 }
 
 /// Makes the fields of a file, for [`crate::validator_store::ValidatorStore::new`].
-pub fn renderer(cache_control: HeaderValue) -> Box<Render<Fields>> {
-    Box::new(move |path, validators| Fields::new(media_type(path), validators, cache_control.clone()))
+pub fn renderer() -> Box<Render<Fields>> {
+    Box::new(|path, validators| Fields::new(media_type(path), validators))
 }
 
 impl Fields {
-    pub(super) fn new(
-        content_type: HeaderValue,
-        validators: &Validators,
-        cache_control: HeaderValue,
-    ) -> Self {
+    pub(super) fn new(content_type: HeaderValue, validators: &Validators) -> Self {
         let entity_tag = validators.entity_tag.as_ref().map(ToString::to_string);
         Self {
             entity_tag: entity_tag.and_then(|tag| HeaderValue::from_str(&tag).ok()),
             last_modified: validators.last_modified.and_then(date_value),
             content_type,
-            cache_control,
             vary: None,
-            heads: OnceLock::new(),
+            keeping: Keeping::default(),
         }
     }
 }

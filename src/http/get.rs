@@ -123,6 +123,7 @@ async fn respond_selected(
             let representation = Representation {
                 validators: &generated.validators,
                 fields: &generated.fields,
+                extra: &generated.extra,
                 length: generated.body.len() as u64,
                 repr_digest: None,
             };
@@ -145,7 +146,14 @@ async fn respond_entry(
     validators: &Validators,
     fields: &Fields,
 ) -> Result<Option<HttpResponse>, OpenError> {
-    let representation = Representation { validators, fields, length: entry.stamp().size, repr_digest: None };
+    let kept = site.kept(entry);
+    let representation = Representation {
+        validators,
+        fields,
+        extra: &kept.extra,
+        length: entry.stamp().size,
+        repr_digest: None,
+    };
     let digest = async |algorithm| {
         let digest = site.store.integrity_digest(entry, algorithm).await?;
         Ok(digest.map_or(Told::Moved, Told::Digest))
@@ -267,9 +275,11 @@ async fn respond_unhashed(
     let validators = Validators { entity_tag: None, last_modified: None };
     let mut fields = site.store.render(path, &validators);
     fields.entity_tag = respond::weak_tag();
+    let extra = site.extra(path);
     let representation = Representation {
         validators: &validators,
         fields: &fields,
+        extra: &extra,
         length: file.stamp().size,
         repr_digest: None,
     };
@@ -349,7 +359,7 @@ async fn not_found_page(site: &Site, request: &HttpRequest, path: &str) -> HttpR
         && let Ok(Ok(Selected::Entry(entry))) = find(site, &site.not_found_page, Patience::Full).await
         && let Some(body) = entry.body()
     {
-        return respond::not_found_page(entry.rendered(), body.clone(), request);
+        return respond::not_found_page(entry.rendered(), &site.kept(&entry).extra, body.clone(), request);
     }
     Problem::not_found(path).respond(request)
 }

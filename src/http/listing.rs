@@ -13,6 +13,7 @@ use super::Site;
 use super::accept::Form;
 use super::fields::{Fields, set};
 use super::html::{CONTENT_SECURITY_POLICY, escape};
+use super::rules::Extra;
 use crate::access::{Right, Visitor};
 use crate::resource_path::{ResourcePath, encode_segment};
 use crate::root::{DirectoryEntry, OpenDirectory, OpenError};
@@ -30,6 +31,7 @@ a:hover{text-decoration:underline}";
 pub(super) struct Generated {
     pub(super) validators: Validators,
     pub(super) fields: Fields,
+    pub(super) extra: Extra,
     pub(super) body: Bytes,
 }
 
@@ -59,11 +61,12 @@ pub(super) async fn generate(
 ) -> Result<Generated, OpenError> {
     let (store, path) = (Arc::clone(&site.store), path.clone().into_owned());
     let (dotfiles, access) = (site.options.dotfiles, Arc::clone(&site.options.access));
+    let extra = Extra { cache_control: HeaderValue::from_static("no-cache"), ..(*site.extra(&path)).clone() };
     let list = move || {
         let mut entries = store.root().read_directory(&path, &directory)?;
         let may_read = |child: ResourcePath<'_>| access.allows(visitor, &child, Right::Read);
         entries.retain(|entry| path.child(&entry.name, dotfiles).is_some_and(may_read));
-        Ok(render(&path, entries, form, store.algorithm()))
+        Ok(render(&path, entries, form, extra, store.algorithm()))
     };
     tokio::task::spawn_blocking(list).await.unwrap_or(Err(OpenError::Overloaded))
 }
@@ -72,6 +75,7 @@ fn render(
     path: &ResourcePath<'_>,
     mut entries: Vec<DirectoryEntry>,
     form: Form,
+    extra: Extra,
     algorithm: DigestAlgorithm,
 ) -> Generated {
     entries.sort_by(|a, b| (Reverse(a.is_directory), &a.name).cmp(&(Reverse(b.is_directory), &b.name)));
@@ -82,9 +86,9 @@ fn render(
     let digest = Digest::of(algorithm, text.as_bytes());
     let validators = Validators { entity_tag: Some(digest.entity_tag()), last_modified: None };
     let media_type = HeaderValue::from_static(media_type);
-    let mut fields = Fields::new(media_type, &validators, HeaderValue::from_static("no-cache"));
+    let mut fields = Fields::new(media_type, &validators);
     fields.vary = Some(HeaderValue::from_static("Accept"));
-    Generated { validators, fields, body: Bytes::from(text) }
+    Generated { validators, fields, extra, body: Bytes::from(text) }
 }
 
 /// Adds the policy that keeps a page made of file names from doing anything.

@@ -8,6 +8,7 @@ use actix_web::dev::RequestHead;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 
+use super::cors::Origins;
 use super::error::Problem;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -22,8 +23,8 @@ pub enum Hosts {
     Any,
 }
 
-/// Refuses writes that a browser sends for a foreign page.
-pub(super) fn check(head: &RequestHead, hosts: &Hosts) -> Result<(), Problem> {
+/// Refuses writes that a browser sends for a foreign page, unless it is of an origin that is listed by name.
+pub(super) fn check(head: &RequestHead, hosts: &Hosts, origins: &Origins) -> Result<(), Problem> {
     let host = host(head);
     if let (Hosts::Loopback(also), Some(host)) = (hosts, &host)
         && !is_loopback(host)
@@ -38,10 +39,11 @@ pub(super) fn check(head: &RequestHead, hosts: &Hosts) -> Result<(), Problem> {
             ),
         ));
     }
-    if is_cross_site(&head.headers, host.as_deref()) {
+    if is_cross_site(&head.headers, host.as_deref()) && !origins.list(&head.headers) {
         return Err(Problem::document(
             StatusCode::FORBIDDEN,
-            "A page of another site asks for this; nothing is written. Only pages that this server has sent may write.",
+            "A page of another site asks for this; nothing is written. Only pages that this server has sent may write, and those of origins \
+             that are named with --cors.",
         ));
     }
     Ok(())

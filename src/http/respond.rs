@@ -7,8 +7,10 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::body::{self, FileBody};
+use super::cors;
 use super::error::Problem;
 use super::fields::{Fields, Representation, ResponseFields, date_field, insert, now, set, validators};
+use super::rules::Extra;
 use crate::resource_path::ResourcePath;
 use crate::semantics::http_date::HttpDate;
 use crate::semantics::preferences::Return;
@@ -169,7 +171,12 @@ pub(super) fn options(allow: &HeaderValue) -> HttpResponse {
 }
 
 /// 404 with the folder's own page. It describes no resource, so it has no validators.
-pub(super) fn not_found_page(fields: &Fields, page: Bytes, request: &HttpRequest) -> HttpResponse {
+pub(super) fn not_found_page(
+    fields: &Fields,
+    extra: &Extra,
+    page: Bytes,
+    request: &HttpRequest,
+) -> HttpResponse {
     let body = match *request.method() == actix_web::http::Method::HEAD {
         true => BoxBody::new(NoBytes(page.len() as u64)),
         false => BoxBody::new(page),
@@ -177,7 +184,7 @@ pub(super) fn not_found_page(fields: &Fields, page: Bytes, request: &HttpRequest
     let mut response = HttpResponse::with_body(StatusCode::NOT_FOUND, body);
     let headers = response.headers_mut();
     insert(headers, header::CONTENT_TYPE, Some(&fields.content_type));
-    insert(headers, header::CACHE_CONTROL, Some(&fields.cache_control));
+    insert(headers, header::CACHE_CONTROL, Some(&extra.cache_control));
     insert(headers, header::DATE, date_field(now()).as_ref());
     insert(headers, NOSNIFF.0, Some(&NOSNIFF.1));
     response
@@ -194,8 +201,7 @@ pub(super) fn describe(target: &mut impl ResponseFields, representation: &Repres
     let fields = representation.fields;
     validators(target, representation, now);
     insert(target, header::CONTENT_TYPE, Some(&fields.content_type));
-    insert(target, header::CACHE_CONTROL, Some(&fields.cache_control));
-    insert(target, header::VARY, fields.vary.as_ref());
+    accompany(target, representation);
     insert(target, REPR_DIGEST, representation.repr_digest.as_ref());
     if representation.validators.entity_tag.is_some() {
         insert(target, header::ACCEPT_RANGES, Some(&HeaderValue::from_static("bytes")));
@@ -211,9 +217,19 @@ pub(super) fn revalidate(
 ) {
     let fields = representation.fields;
     insert(target, header::ETAG, fields.entity_tag.as_ref());
-    insert(target, header::CACHE_CONTROL, Some(&fields.cache_control));
-    insert(target, header::VARY, fields.vary.as_ref());
+    accompany(target, representation);
     insert(target, header::DATE, date_field(now).as_ref());
+}
+
+/// The fields that a representation is sent with and that do not depend on who asks.
+fn accompany(target: &mut impl ResponseFields, representation: &Representation<'_>) {
+    let (extra, vary) = (representation.extra, representation.fields.vary.as_ref());
+    insert(target, header::CACHE_CONTROL, Some(&extra.cache_control));
+    match extra.origins.are_listed() {
+        true => insert(target, header::VARY, Some(&cors::vary(vary))),
+        false => insert(target, header::VARY, vary),
+    }
+    extra.describe(target);
 }
 
 /// A body that has a length and is not sent: the answer to HEAD.

@@ -13,18 +13,18 @@ use crate::validator_store::index::IndexMode;
 pub(super) fn site(folder: &std::path::Path) -> Site {
     let root = Root::open(folder, SymlinkPolicy::Within).unwrap();
     let store = StoreOptions { algorithm: DigestAlgorithm::Xxh3, memory: 1 << 20, index: IndexMode::Off };
-    let no_cache = HeaderValue::from_static("no-cache");
+
     let options = SiteOptions {
         index_file: "index.html".to_owned(),
         dotfiles: Dotfiles::Hidden,
         listing: Listing::Shown,
         fallback: Fallback::NotFound,
-        cache_control: no_cache.clone(),
+        headers: HeaderRules::default(),
         writes: WriteOptions::READ_ONLY,
         hosts: Hosts::Any,
         access: Arc::new(crate::access::Access::open()),
     };
-    Site::new(ValidatorStore::new(root, store, renderer(no_cache)), options, Arc::default())
+    Site::new(ValidatorStore::new(root, store, renderer()), options, Arc::default())
 }
 
 #[actix_web::test]

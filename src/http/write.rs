@@ -17,6 +17,7 @@ use futures_core::Stream;
 use super::error::Problem;
 use super::fields::{self, Fields, Representation, RequestFields as _, preconditions};
 use super::get::{content_of, entry_at};
+use super::rules::Extra;
 use super::{Site, origin, refusal, respond};
 use crate::resource_path::{Form, ResourcePath, Target};
 use crate::root::{OpenError, WriteError};
@@ -141,7 +142,7 @@ fn check_head<'a>(site: &Site, head: &'a RequestHead, path: &'a str) -> Result<C
     if !allowed {
         return Err(Problem::method_not_allowed(&site.allow));
     }
-    origin::check(head, &site.options.hosts)?;
+    origin::check(head, &site.options.hosts, &site.extra_of_target(path).origins)?;
     let Target { path: resource, form } =
         ResourcePath::parse(path, site.options.dotfiles).map_err(refusal::bad_path)?;
     if form == Form::Slash {
@@ -266,13 +267,13 @@ async fn respond_outcome(
     preconditions: &Preconditions<'_>,
     outcome: WriteOutcome<Fields>,
 ) -> HttpResponse {
-    let now = fields::now();
+    let (now, extra) = (fields::now(), site.extra(path));
     match outcome {
         WriteOutcome::Created(entry) => {
             let location = format!("{}{}", site.mount, path.to_url_path());
-            respond::created(&representation(&entry), &location, now)
+            respond::created(&representation(&entry, &extra), &location, now)
         }
-        WriteOutcome::Replaced(entry) => respond::replaced(&representation(&entry), now),
+        WriteOutcome::Replaced(entry) => respond::replaced(&representation(&entry, &extra), now),
         // Without a tag: what is there need not have come from this request.
         WriteOutcome::Deleted | WriteOutcome::Replayed => respond::no_content(now),
         WriteOutcome::Refused(refused) => respond_refusal(site, head, path, preconditions, refused).await,
@@ -297,7 +298,8 @@ async fn respond_refusal(
         (Err(OpenError::Missing), _) | (_, None) => return refusal::problem(&refused).respond_as_document(),
         (Err(_), Some(field)) => return Problem::failed_in_motion(field).respond_as_document(),
     };
-    let current = representation(&entry);
+    let extra = site.extra(path);
+    let current = representation(&entry, &extra);
     let Some(field) = field else {
         return refusal::problem(&refused).with_validators_of(&current).respond_as_document();
     };
@@ -308,10 +310,11 @@ async fn respond_refusal(
     Problem::precondition_failed(field, preconditions, &current).respond_as_document()
 }
 
-fn representation(entry: &Entry<Fields>) -> Representation<'_> {
+fn representation<'a>(entry: &'a Entry<Fields>, extra: &'a Extra) -> Representation<'a> {
     Representation {
         validators: entry.validators(),
         fields: entry.rendered(),
+        extra,
         length: entry.stamp().size,
         repr_digest: None,
     }

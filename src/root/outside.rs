@@ -13,7 +13,7 @@ use super::stamp::{file_type, stat};
 const LARGEST: u64 = 1 << 20;
 
 /// A file, and the stamp under which it was last looked at.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct WatchedFile {
     path: PathBuf,
     stamp: Option<Stamp>,
@@ -23,6 +23,13 @@ impl WatchedFile {
     /// Nothing is looked at yet.
     pub fn new(path: PathBuf) -> Self {
         Self { path, stamp: None }
+    }
+
+    /// Looked at now: whatever comes after this is a change.
+    pub fn looked_at(path: PathBuf) -> Self {
+        let mut file = Self::new(path);
+        file.has_changed();
+        file
     }
 
     /// Where it is.

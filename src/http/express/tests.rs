@@ -12,12 +12,12 @@ async fn express(folder: &std::path::Path) -> Express {
     std::fs::write(folder.join("sub/index.html"), "index").unwrap();
     std::fs::write(folder.join("large"), vec![b'x'; INLINE + 1]).unwrap();
     std::fs::write(folder.join("unknown"), "nobody asked yet").unwrap();
-    let site = Arc::new(site(folder));
+    let site = site(folder);
     for path in ["/file.txt", "/sub/index.html", "/large"] {
         let target = ResourcePath::parse(path, Dotfiles::Hidden).unwrap();
         site.store.current(&target.path, Patience::Full).await.ok().unwrap();
     }
-    Express::new(site, None)
+    Express::new(Arc::new(ArcSwap::from_pointee(site)), None)
 }
 
 fn status(answer: Option<Answer>) -> Option<String> {

@@ -1,0 +1,112 @@
+//! `[[rule]]` in the configuration file: what is different for some of the files.
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::{Source, UsageError, unknown};
+use crate::access::Right;
+use crate::http::cors::Origins;
+use crate::http::rules::{self, HeaderRule};
+use crate::resource_path::pattern::PathPattern;
+
+const KEYS: [&str; 5] = ["files", "cache-control", "headers", "cors", "auth"];
+
+/// What is different for some of the files.
+#[derive(Clone, Debug)]
+pub(in crate::cli) struct Rule {
+    /// Their header fields, one for each pattern.
+    pub(in crate::cli) headers: Vec<HeaderRule>,
+    /// Who may do what with them; `*` is everybody.
+    pub(in crate::cli) rights: Vec<(String, Right)>,
+    /// Where it stands, as the beginning of a sentence.
+    pub(in crate::cli) place: String,
+}
+
+/// All `[[rule]]`.
+pub(super) fn parse_all(source: Source<'_>, value: &Spanned<DeValue<'_>>) -> Result<Vec<Rule>, UsageError> {
+    let form = "a rule is a table of its own, headed [[rule]]";
+    let DeValue::Array(rules) = value.get_ref() else {
+        return Err(source.error(value.span().start, form));
+    };
+    let table = |rule: &Spanned<DeValue<'_>>| match rule.get_ref() {
+        DeValue::Table(table) => parse(source, rule.span().start, table),
+        _ => Err(source.error(rule.span().start, form)),
+    };
+    rules.iter().map(table).collect()
+}
+
+fn parse(source: Source<'_>, at: usize, table: &DeTable<'_>) -> Result<Rule, UsageError> {
+    let mut patterns = Vec::new();
+    let (mut cache_control, mut fields, mut origins, mut rights) = (None, Vec::new(), None, Vec::new());
+    for (key, value) in table {
+        let at = key.span().start;
+        let failed = |why: &dyn std::fmt::Display| source.error(at, why);
+        match key.get_ref().as_ref() {
+            "files" => {
+                for text in texts(source, value)? {
+                    patterns.push(PathPattern::parse(text).map_err(|why| failed(&why))?);
+                }
+            }
+            "cache-control" => {
+                let text = text(source, value)?;
+                cache_control = Some(rules::cache_control(text).map_err(|why| failed(&why))?);
+            }
+            "headers" => {
+                for (name, value) in
+                    pairs(source, value, "a table of names and values, { Name = \"value\" }")?
+                {
+                    fields.push(rules::field(name, value).map_err(|why| failed(&why))?);
+                }
+            }
+            "cors" => origins = Some(Origins::parse(texts(source, value)?).map_err(|why| failed(&why))?),
+            "auth" => {
+                let form = "a table of accounts and rights, { alice = \"rw\", \"*\" = \"-\" }";
+                for (name, right) in pairs(source, value, form)? {
+                    let right = Right::parse(right).map_err(|why| failed(&why))?;
+                    rights.push((name.to_owned(), right));
+                }
+            }
+            other => return Err(failed(&unknown(other, KEYS.into_iter()))),
+        }
+    }
+    if patterns.is_empty() {
+        return Err(source.error(at, "the rule has no files: say which it is about, files = \"/assets/**\""));
+    }
+    let header = |files: PathPattern| HeaderRule {
+        files,
+        cache_control: cache_control.clone(),
+        fields: fields.clone(),
+        origins: origins.clone(),
+    };
+    Ok(Rule { headers: patterns.into_iter().map(header).collect(), rights, place: source.place(at) })
+}
+
+/// One text.
+fn text<'a>(source: Source<'_>, value: &'a Spanned<DeValue<'_>>) -> Result<&'a str, UsageError> {
+    let text = value.get_ref().as_str();
+    text.ok_or_else(|| source.error(value.span().start, "the value is a text in quotes"))
+}
+
+/// One text or several.
+fn texts<'a>(source: Source<'_>, value: &'a Spanned<DeValue<'_>>) -> Result<Vec<&'a str>, UsageError> {
+    match value.get_ref() {
+        DeValue::Array(values) => values.iter().map(|value| text(source, value)).collect(),
+        _ => text(source, value).map(|text| vec![text]),
+    }
+}
+
+/// A table of texts.
+fn pairs<'a>(
+    source: Source<'_>,
+    value: &'a Spanned<DeValue<'_>>,
+    form: &str,
+) -> Result<Vec<(&'a str, &'a str)>, UsageError> {
+    let DeValue::Table(table) = value.get_ref() else {
+        return Err(source.error(value.span().start, format!("the value is {form}")));
+    };
+    let pair = |(key, value): (&'a Spanned<_>, &'a Spanned<DeValue<'_>>)| {
+        let key: &'a std::borrow::Cow<'_, str> = key.get_ref();
+        Ok((key.as_ref(), text(source, value)?))
+    };
+    table.iter().map(pair).collect()
+}

@@ -1,0 +1,58 @@
+//! The flags about header fields.
+
+use clap::Args;
+use clap::builder::FalseyValueParser;
+
+use super::UsageError;
+use super::file::Rule;
+use crate::http::cors::Origins;
+use crate::http::rules::{self, Extra, Fingerprints, HeaderRules};
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Header fields")]
+pub(super) struct HeaderArgs {
+    /// The Cache-Control field of every answer that has a file in it
+    #[arg(long, value_name = "VALUE", default_value = "no-cache", env = "IFMATCH_CACHE_CONTROL")]
+    cache_control: String,
+    /// Tell browsers that a file with a fingerprint in its name (app.3f2a9c1b.js) never changes; never said of what may be written
+    #[arg(long, env = "IFMATCH_IMMUTABLE", value_parser = FalseyValueParser::new())]
+    immutable: bool,
+    /// A field to send with every answer, "NAME: VALUE"; may be given several times
+    #[arg(long, value_name = "FIELD", value_delimiter = '\n', env = "IFMATCH_HEADER")]
+    header: Vec<String>,
+    /// Send the fields that browsers know to make a site safer
+    #[arg(long, env = "IFMATCH_SECURITY_HEADERS", value_parser = FalseyValueParser::new())]
+    security_headers: bool,
+    /// Let web pages of this origin (https://app.example) read answers and write, or of any, but only read; may be given several times
+    #[arg(long, value_name = "ORIGIN", value_delimiter = ',', env = "IFMATCH_CORS")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "*")]
+    cors: Vec<String>,
+}
+
+impl HeaderArgs {
+    /// Resolves the flags, and adds `rules`. Where connections are `encrypted`, browsers may be told to stay with that.
+    pub(super) fn lower(self, encrypted: bool, rules: Vec<Rule>) -> Result<HeaderRules, UsageError> {
+        let failed = |flag: &str, why: &dyn std::fmt::Display| UsageError(format!("{flag}: {why}"));
+        let mut fields = Vec::new();
+        if self.security_headers {
+            fields = rules::security();
+            if encrypted {
+                fields.push(rules::strict_transport_security());
+            }
+        }
+        for text in self.header.iter().filter(|text| !text.trim().is_empty()) {
+            let (name, value) = rules::field_line(text).map_err(|why| failed("--header", &why))?;
+            rules::set(&mut fields, &name, &value);
+        }
+        let common = Extra {
+            cache_control: rules::cache_control(&self.cache_control)
+                .map_err(|why| failed("--cache-control", &why))?,
+            fields,
+            origins: Origins::parse(self.cors.iter().map(String::as_str))
+                .map_err(|why| failed("--cors", &why))?,
+        };
+        let fingerprints = if self.immutable { Fingerprints::Immutable } else { Fingerprints::Ignored };
+        let rules = rules.into_iter().flat_map(|rule| rule.headers).collect();
+        Ok(HeaderRules::new(common, rules, fingerprints))
+    }
+}

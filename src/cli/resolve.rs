@@ -1,0 +1,126 @@
+//! From arguments, environment and configuration file to [`Cli`]: a flag counts more than a variable, and that more than the
+//! file.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args as _, Command, CommandFactory as _, FromArgMatches as _};
+
+use super::file::{ConfigFile, Rule, Setting};
+use super::{Cli, ServeArgs, UsageError};
+use crate::config::Settings;
+use crate::root::{WatchedFile, shown};
+
+/// The command that takes all flags of the server.
+const CHECK: &str = "check";
+
+/// Why there is nothing to do.
+pub enum Refused {
+    /// Something is wrong with the command line, or it asks for help.
+    CommandLine(clap::Error),
+    /// Something is wrong with what was asked for.
+    Usage(UsageError),
+}
+
+impl From<UsageError> for Refused {
+    fn from(error: UsageError) -> Self {
+        Self::Usage(error)
+    }
+}
+
+impl From<clap::Error> for Refused {
+    fn from(error: clap::Error) -> Self {
+        Self::CommandLine(error)
+    }
+}
+
+/// Understands `arguments`, of which the first is the program, with the environment and the file they name.
+pub(super) fn resolve(arguments: &[OsString]) -> Result<Cli, Refused> {
+    let matches = Cli::command().try_get_matches_from(arguments)?;
+    let Some((serving, config)) = served(&matches) else { return Ok(Cli::from_arg_matches(&matches)?) };
+    let flags = ServeArgs::augment_args(Command::new("ifmatch"));
+    let Some(path) = config else { return finish(&flags, &matches, Vec::new(), None) };
+    let ConfigFile { file, settings, rules } = ConfigFile::read(&path, &flags)?;
+    let settings: Vec<Setting> =
+        settings.into_iter().filter(|setting| !is_set(serving, &setting.id)).collect();
+    for setting in &settings {
+        try_alone(&flags, setting)?;
+    }
+    let options = usize::from(matches.subcommand_name() == Some(CHECK)) + 1;
+    let (before, after) = arguments.split_at(options.min(arguments.len()));
+    let (root, named): (Vec<_>, Vec<_>) = settings.into_iter().partition(|setting| setting.id == "root");
+    let values = |settings: Vec<Setting>| settings.into_iter().flat_map(|setting| setting.arguments);
+    let all = before.iter().cloned().chain(values(named)).chain(after.iter().cloned()).chain(values(root));
+    let matches = Cli::command()
+        .try_get_matches_from(all)
+        .map_err(|error| UsageError(format!("{}: {}", shown(&path), sentence(&error))))?;
+    finish(&flags, &matches, rules, Some(file))
+}
+
+fn finish(
+    flags: &Command,
+    matches: &ArgMatches,
+    rules: Vec<Rule>,
+    file: Option<WatchedFile>,
+) -> Result<Cli, Refused> {
+    let mut cli = Cli::from_arg_matches(matches)?;
+    if let (Some((serving, _)), Some(serve)) = (served(matches), cli.serve_args()) {
+        serve.settings = settings(flags, serving);
+        serve.rules = rules;
+        serve.config_file = file;
+    }
+    Ok(cli)
+}
+
+/// The flags of the server, if they are asked for, and the file.
+fn served(matches: &ArgMatches) -> Option<(&ArgMatches, Option<PathBuf>)> {
+    let serving = match matches.subcommand() {
+        None => matches,
+        Some((CHECK, check)) => check,
+        Some(_) => return None,
+    };
+    Some((serving, serving.get_one("config").cloned()))
+}
+
+/// Whether a flag or a variable says it already.
+fn is_set(matches: &ArgMatches, id: &str) -> bool {
+    let platform = id == "port" && std::env::var_os("PORT").is_some_and(|port| !port.is_empty());
+    let source = matches.value_source(id);
+    platform || matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable))
+}
+
+/// Whether the value is one, so that an error can name the line.
+fn try_alone(flags: &Command, setting: &Setting) -> Result<(), UsageError> {
+    use clap::error::ErrorKind::{InvalidValue, ValueValidation};
+    let arguments = [OsString::from("ifmatch")].into_iter().chain(setting.arguments.iter().cloned());
+    match flags.clone().try_get_matches_from(arguments) {
+        Err(error) if matches!(error.kind(), InvalidValue | ValueValidation) => {
+            Err(UsageError(format!("{}: {}", setting.place, sentence(&error))))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What clap says, in one line and without advice for a terminal.
+fn sentence(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let lines = text.lines().map(str::trim).take_while(|line| {
+        !line.starts_with("Usage:") && !line.starts_with("For more information") && !line.starts_with("tip:")
+    });
+    lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// What was set, as it was typed.
+fn settings(command: &Command, matches: &ArgMatches) -> Settings {
+    let flags = command.get_arguments().filter(|flag| flag.get_long() != Some("config"));
+    let named = flags.filter_map(|flag| {
+        let id = flag.get_id().as_str();
+        let given = matches.get_raw(id).map(|values| values.map(OsString::from).collect::<Vec<_>>());
+        let counted = || matches.try_get_one::<u8>(id).ok().flatten().map(|n| vec![n.to_string().into()]);
+        let value = given.or_else(counted)?;
+        Some((flag.get_long().unwrap_or(id).to_owned(), value))
+    });
+    Settings::of(named)
+}

@@ -1,0 +1,155 @@
+//! Which web pages of other origins may read answers, and write (CORS, as the Fetch standard has it).
+
+use std::fmt;
+
+use actix_web::HttpResponse;
+use actix_web::body::BoxBody;
+use actix_web::dev::RequestHead;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+use super::fields::{ResponseFields, insert};
+
+/// What a script may see of an answer, besides the few fields it always may: first of all its entity tag.
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "ETag, Accept-Ranges, Content-Range, Location, Repr-Digest, Preference-Applied, Retry-After, Allow",
+);
+
+/// What a script may send.
+const ACCEPTED: HeaderValue = HeaderValue::from_static(
+    "Authorization, Content-Type, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, If-Range, Range, Prefer, \
+     Want-Repr-Digest, Content-Digest, Repr-Digest, Content-MD5",
+);
+
+/// How long a browser may remember what it was told, in seconds; more than two hours is taken by none.
+const REMEMBERED: HeaderValue = HeaderValue::from_static("7200");
+
+/// Whose pages may read answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Origins {
+    /// Those of the same origin, which need not ask.
+    #[default]
+    None,
+    /// All. None of another origin may write.
+    Any,
+    /// These, which may write as well.
+    Listed(Vec<String>),
+}
+
+/// Why something is no origin, as the second half of a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OriginError(String);
+
+impl fmt::Display for OriginError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Origins {
+    /// From what an operator writes: `*`, or origins as browsers send them (`https://app.example`).
+    ///
+    /// # Errors
+    /// [`OriginError`].
+    pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, OriginError> {
+        let mut listed = Vec::new();
+        for text in texts {
+            if text == "*" {
+                return Ok(Self::Any);
+            }
+            listed.push(origin(text).ok_or_else(|| {
+                OriginError(format!(
+                    "{text:?} is not an origin; write SCHEME://HOST or SCHEME://HOST:PORT without anything behind it, or * for all"
+                ))
+            })?);
+        }
+        Ok(if listed.is_empty() { Self::None } else { Self::Listed(listed) })
+    }
+
+    /// Whether answers are different for different origins.
+    pub(super) fn are_listed(&self) -> bool {
+        matches!(self, Self::Listed(_))
+    }
+
+    /// Whether pages of the origin that `headers` tell are listed. In that case they may write, too.
+    pub(super) fn list(&self, headers: &HeaderMap) -> bool {
+        let Self::Listed(listed) = self else { return false };
+        let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+        origin.is_some_and(|origin| listed.iter().any(|known| known.eq_ignore_ascii_case(origin)))
+    }
+
+    /// The fields that are the same for everybody.
+    pub(super) fn describe(&self, target: &mut impl ResponseFields) {
+        if *self == Self::Any {
+            insert(target, header::ACCESS_CONTROL_ALLOW_ORIGIN, Some(&HeaderValue::from_static("*")));
+            insert(target, header::ACCESS_CONTROL_EXPOSE_HEADERS, Some(&EXPOSED));
+        }
+    }
+
+    /// The fields for who asks.
+    pub(super) fn allow(&self, request: &HeaderMap, response: &mut HeaderMap) {
+        self.describe(response);
+        if !self.are_listed() {
+            return;
+        }
+        vary_by_origin(response);
+        if let Some(origin) = request.get(header::ORIGIN).filter(|_| self.list(request)) {
+            insert(response, header::ACCESS_CONTROL_ALLOW_ORIGIN, Some(origin));
+            insert(response, header::ACCESS_CONTROL_EXPOSE_HEADERS, Some(&EXPOSED));
+        }
+    }
+}
+
+/// What `Vary` is where answers depend on the origin.
+pub(super) fn vary(own: Option<&HeaderValue>) -> HeaderValue {
+    let own = own.and_then(|own| own.to_str().ok());
+    own.and_then(|own| HeaderValue::from_str(&format!("{own}, Origin")).ok())
+        .unwrap_or(HeaderValue::from_static("Origin"))
+}
+
+fn vary_by_origin(response: &mut HeaderMap) {
+    let own = response.get(header::VARY);
+    if !own.is_some_and(|own| own.to_str().is_ok_and(|own| own.ends_with("Origin"))) {
+        let value = vary(own);
+        response.insert(header::VARY, value);
+    }
+}
+
+/// The answer to the question that a browser asks first; `None` if this is another one, or nobody of another origin may do
+/// anything. `methods` are those there are.
+pub(super) fn preflight(
+    head: &RequestHead,
+    origins: &Origins,
+    methods: &HeaderValue,
+) -> Option<HttpResponse> {
+    const METHOD: HeaderName = header::ACCESS_CONTROL_REQUEST_METHOD;
+    if !head.headers.contains_key(header::ORIGIN) || !head.headers.contains_key(METHOD) {
+        return None;
+    }
+    let methods = match origins {
+        Origins::None => return None,
+        Origins::Any => HeaderValue::from_static("GET, HEAD, OPTIONS"),
+        Origins::Listed(_) => methods.clone(),
+    };
+    let body = BoxBody::new(actix_web::body::None::new());
+    let mut response = HttpResponse::with_body(StatusCode::NO_CONTENT, body);
+    if *origins == Origins::Any || origins.list(&head.headers) {
+        let headers = response.headers_mut();
+        insert(headers, header::ACCESS_CONTROL_ALLOW_METHODS, Some(&methods));
+        insert(headers, header::ACCESS_CONTROL_ALLOW_HEADERS, Some(&ACCEPTED));
+        insert(headers, header::ACCESS_CONTROL_MAX_AGE, Some(&REMEMBERED));
+    }
+    Some(response)
+}
+
+/// An origin in the form in which browsers send it.
+fn origin(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://")?;
+    let named = |byte: u8| byte.is_ascii_alphanumeric() || b"+-._~:[]".contains(&byte);
+    let fine = !scheme.is_empty() && !rest.is_empty() && text.len() < 256;
+    let plain = scheme.bytes().all(|byte| named(byte) && byte != b':') && rest.bytes().all(named);
+    (fine && plain).then(|| text.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,28 @@
+//! What is an origin.
+
+use super::*;
+
+#[test]
+fn an_origin_is_a_scheme_a_host_and_perhaps_a_port() {
+    let listed = |text: &str| Origins::Listed(vec![text.to_owned()]);
+    let cases = [
+        ("https://app.example", Ok(listed("https://app.example"))),
+        ("http://localhost:3000", Ok(listed("http://localhost:3000"))),
+        ("http://[::1]:3000", Ok(listed("http://[::1]:3000"))),
+        ("HTTPS://App.Example", Ok(listed("https://app.example"))),
+        ("moz-extension://a-b-c", Ok(listed("moz-extension://a-b-c"))),
+        ("*", Ok(Origins::Any)),
+        ("app.example", Err(())),
+        ("https://app.example/", Err(())),
+        ("https://app.example/path", Err(())),
+        ("https://*.example", Err(())),
+        ("https://", Err(())),
+        ("null", Err(())),
+        ("https://a\r\nb", Err(())),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(Origins::parse([text]).map_err(drop), expected, "{text}");
+    }
+    assert_eq!(Origins::parse([]), Ok(Origins::None));
+    assert_eq!(Origins::parse(["https://a.example", "*"]), Ok(Origins::Any));
+}

@@ -1,0 +1,314 @@
+//! What is sent with an answer besides what describes it: `Cache-Control`, the operator's own header fields, and which web pages
+//! of other origins may read it. By path, where rules say so.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::OnceLock;
+
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use arc_swap::ArcSwapOption;
+
+use super::cors::Origins;
+use super::express::Heads;
+use super::fields::ResponseFields;
+use crate::resource_path::ResourcePath;
+use crate::resource_path::pattern::PathPattern;
+
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+
+/// For what never changes under its name (RFC 8246).
+const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+
+/// Fields that the server makes itself: another value would be false, or hide the true one.
+const OWN: [&str; 32] = [
+    "accept-ranges",
+    "access-control-allow-headers",
+    "access-control-allow-methods",
+    "access-control-allow-origin",
+    "access-control-expose-headers",
+    "access-control-max-age",
+    "age",
+    "allow",
+    "cache-control",
+    "connection",
+    "content-digest",
+    "content-encoding",
+    "content-length",
+    "content-location",
+    "content-range",
+    "content-type",
+    "date",
+    "etag",
+    "keep-alive",
+    "last-modified",
+    "location",
+    "preference-applied",
+    "repr-digest",
+    "retry-after",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "vary",
+    "via",
+    "www-authenticate",
+    "x-content-type-options",
+];
+
+/// A header field.
+pub type Field = (HeaderName, HeaderValue);
+
+/// Which answers get which fields.
+#[derive(Clone, Debug)]
+pub struct HeaderRules {
+    common: Arc<Extra>,
+    rules: Vec<HeaderRule>,
+    fingerprints: Fingerprints,
+}
+
+/// What is sent with an answer besides what describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extra {
+    /// `Cache-Control` of representations of files.
+    pub cache_control: HeaderValue,
+    /// Fields of every answer.
+    pub fields: Vec<Field>,
+    /// Whose web pages may read it.
+    pub origins: Origins,
+}
+
+/// What is different for some files. Of several rules about a file each adds to the ones before it, and the last one counts
+/// where they say different things.
+#[derive(Clone, Debug)]
+pub struct HeaderRule {
+    /// Which files.
+    pub files: PathPattern,
+    /// Another `Cache-Control`.
+    pub cache_control: Option<HeaderValue>,
+    /// More fields.
+    pub fields: Vec<Field>,
+    /// Other origins.
+    pub origins: Option<Origins>,
+}
+
+/// What a name with a fingerprint of the file's bytes means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fingerprints {
+    /// Nothing.
+    Ignored,
+    /// That the bytes never change: browsers need not ask again for a year.
+    Immutable,
+}
+
+/// Whether other bytes may come to be under a name through this server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Writable {
+    Yes,
+    No,
+}
+
+/// Why a field cannot be sent, as the second half of a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldError(String);
+
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Default for Extra {
+    fn default() -> Self {
+        Self { cache_control: NO_CACHE, fields: Vec::new(), origins: Origins::None }
+    }
+}
+
+impl Extra {
+    /// The fields that are the same for everybody, without `Cache-Control`.
+    pub(super) fn describe(&self, target: &mut impl ResponseFields) {
+        self.origins.describe(target);
+        for (name, value) in &self.fields {
+            target.put(name.clone(), value);
+        }
+    }
+}
+
+impl Default for HeaderRules {
+    /// Nothing but `Cache-Control: no-cache`.
+    fn default() -> Self {
+        Self::new(Extra::default(), Vec::new(), Fingerprints::Ignored)
+    }
+}
+
+impl HeaderRules {
+    /// The fields of all answers, and what is different for some files.
+    pub fn new(common: Extra, rules: Vec<HeaderRule>, fingerprints: Fingerprints) -> Self {
+        Self { common: Arc::new(common), rules, fingerprints }
+    }
+
+    /// Whether any answer says that a file never changes.
+    pub fn say_immutable(&self) -> bool {
+        let explicit = self.rules.iter().filter_map(|rule| rule.cache_control.as_ref());
+        explicit.chain([&self.common.cache_control]).any(says_immutable)
+            || self.fingerprints == Fingerprints::Immutable
+    }
+
+    /// What is sent with answers about `path`. What may be written is never said to be immutable: a browser would keep the
+    /// bytes of before and not ask again.
+    pub(super) fn at(&self, path: &ResourcePath<'_>, writable: Writable) -> Arc<Extra> {
+        let mut extra = Arc::clone(&self.common);
+        let mut ruled = false;
+        for rule in self.rules.iter().filter(|rule| rule.files.matches(path)) {
+            let extra = Arc::make_mut(&mut extra);
+            if let Some(cache_control) = &rule.cache_control {
+                extra.cache_control = cache_control.clone();
+                ruled = true;
+            }
+            for (name, value) in &rule.fields {
+                set(&mut extra.fields, name, value);
+            }
+            if let Some(origins) = &rule.origins {
+                extra.origins = origins.clone();
+            }
+        }
+        let fingerprinted = !ruled && self.fingerprints == Fingerprints::Immutable;
+        if writable == Writable::No && fingerprinted && has_fingerprint(path.name()) {
+            Arc::make_mut(&mut extra).cache_control = IMMUTABLE;
+        }
+        if writable == Writable::Yes && says_immutable(&extra.cache_control) {
+            Arc::make_mut(&mut extra).cache_control = NO_CACHE;
+        }
+        extra
+    }
+
+    /// Whether `extra` is what answers get that no rule is about.
+    pub(super) fn is_common(&self, extra: &Arc<Extra>) -> bool {
+        Arc::ptr_eq(&self.common, extra)
+    }
+}
+
+/// A later field takes the place of an earlier one with the same name.
+pub fn set(fields: &mut Vec<Field>, name: &HeaderName, value: &HeaderValue) {
+    fields.retain(|(known, _)| known != name);
+    fields.push((name.clone(), value.clone()));
+}
+
+/// Fields that make browsers more careful with a site. None of them changes how it works, unless pages of other sites frame it
+/// or reach into its windows.
+pub fn security() -> Vec<Field> {
+    [
+        (header::CONTENT_SECURITY_POLICY, "frame-ancestors 'self'"),
+        (header::X_FRAME_OPTIONS, "SAMEORIGIN"),
+        (header::REFERRER_POLICY, "strict-origin-when-cross-origin"),
+        (header::CROSS_ORIGIN_OPENER_POLICY, "same-origin"),
+    ]
+    .map(|(name, value)| (name, HeaderValue::from_static(value)))
+    .to_vec()
+}
+
+/// Browsers that have come by `https://` come by it for two years (RFC 6797).
+pub fn strict_transport_security() -> Field {
+    (header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000"))
+}
+
+/// A field as it stands in a message: `NAME: VALUE`.
+///
+/// # Errors
+/// [`FieldError`].
+pub fn field_line(line: &str) -> Result<Field, FieldError> {
+    let (name, value) = line
+        .split_once(':')
+        .ok_or_else(|| FieldError(format!("{line:?} has no colon; a field is written NAME: VALUE")))?;
+    field(name, value)
+}
+
+/// A field from its name and its value.
+///
+/// # Errors
+/// [`FieldError`], for what cannot be sent, or is made by the server.
+pub fn field(name: &str, value: &str) -> Result<Field, FieldError> {
+    let parsed = HeaderName::try_from(name.trim())
+        .map_err(|_| FieldError(format!("{name:?} is not the name of a header field")))?;
+    if parsed == header::CACHE_CONTROL {
+        return Err(FieldError("Cache-Control has an option of its own, cache-control".to_owned()));
+    }
+    if OWN.contains(&parsed.as_str()) {
+        return Err(FieldError(format!("{} is made by the server itself", name.trim())));
+    }
+    let value = HeaderValue::from_str(value.trim())
+        .map_err(|_| FieldError(format!("the value of {parsed} has characters that no field can have")))?;
+    Ok((parsed, value))
+}
+
+/// A `Cache-Control` value.
+///
+/// # Errors
+/// [`FieldError`].
+pub fn cache_control(text: &str) -> Result<HeaderValue, FieldError> {
+    HeaderValue::from_str(text)
+        .ok()
+        .filter(|value| !value.is_empty())
+        .ok_or_else(|| FieldError(format!("{text:?} cannot stand in a header field")))
+}
+
+fn says_immutable(value: &HeaderValue) -> bool {
+    let value = value.to_str().unwrap_or_default();
+    value.split(',').any(|directive| directive.trim().eq_ignore_ascii_case("immutable"))
+}
+
+/// Whether a name has a fingerprint in front of its extension, behind a dot or a dash: at least eight hexadecimal digits, of
+/// which one is a letter and one a number (`app.3f2a9c1b.js`; a date has no letter, a word no number); or exactly eight letters and digits with at
+/// least two of each, capital and small, and one number (`index-B8xXk2Zq.js`).
+pub(super) fn has_fingerprint(name: &str) -> bool {
+    let Some((stem, extension)) = name.rsplit_once('.') else { return false };
+    // Of `app.3f2a9c1b.js.map` too.
+    let stem = if extension == "map" { stem.rsplit_once('.').map_or(stem, |(stem, _)| stem) } else { stem };
+    let Some(at) = stem.rfind(['.', '-']) else { return false };
+    let candidate = &stem[at + 1..];
+    let count = |of: fn(&u8) -> bool| candidate.bytes().filter(of).count();
+    let (numbers, capitals, small) =
+        (count(u8::is_ascii_digit), count(u8::is_ascii_uppercase), count(u8::is_ascii_lowercase));
+    let hexadecimal = candidate.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let mixed = candidate.len() == 8 && numbers + capitals + small == 8;
+    at > 0
+        && ((hexadecimal && candidate.len() >= 8 && numbers >= 1 && small >= 1)
+            || (mixed && numbers >= 1 && capitals >= 2 && small >= 2))
+}
+
+/// What is sent with the answers from an entry, and their heads: made when it is first wanted, and again when the rules
+/// have changed.
+#[derive(Debug)]
+pub(super) struct Kept {
+    edition: u64,
+    pub(super) extra: Arc<Extra>,
+    pub(super) heads: OnceLock<Heads>,
+}
+
+/// The place beside an entry where that is kept.
+#[derive(Debug, Default)]
+pub(super) struct Keeping(ArcSwapOption<Kept>);
+
+impl Keeping {
+    /// What is kept of this edition of the rules, or what `make` makes.
+    pub(super) fn get(&self, edition: u64, make: impl FnOnce() -> Arc<Extra>) -> Arc<Kept> {
+        let kept = self.0.load();
+        match kept.as_ref() {
+            Some(kept) if kept.edition == edition => Arc::clone(kept),
+            _ => {
+                let kept = Arc::new(Kept { edition, extra: make(), heads: OnceLock::new() });
+                self.0.store(Some(Arc::clone(&kept)));
+                kept
+            }
+        }
+    }
+}
+
+impl Clone for Keeping {
+    /// For another answer: nothing is kept of it yet.
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! A site as actix services: for an application, and for requests that wait for `100 Continue`. Which site it is can change
+//! between two requests.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use actix_http::Request;
+use actix_service::{Service, ServiceFactory};
+use actix_web::HttpResponse;
+use actix_web::body::BoxBody;
+use actix_web::dev::{AppService, HttpServiceFactory, ResourceDef, ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use arc_swap::ArcSwap;
+
+use super::error::Problem;
+use super::express::Express;
+use super::streams::Streams;
+use super::turns::Turn;
+use super::{Hosts, Site, SiteOptions, TurnStream, access, origin, write};
+use crate::access::{Access, Visitor};
+
+/// [`Site`] as an actix service: the default service of an application, or mounted at a prefix.
+#[derive(Clone)]
+pub struct SiteService(Arc<ArcSwap<Site>>);
+
+impl SiteService {
+    pub(super) fn new(site: Site) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(site)))
+    }
+
+    /// Answers a client that waits for `100 Continue`: a write that would be refused is refused now, before
+    /// its body is sent.
+    ///
+    /// # Errors
+    /// The response.
+    pub async fn expect(self, request: Request) -> Result<Request, HttpResponse> {
+        let (site, began) = (self.0.load_full(), Instant::now());
+        let path = site.path_of(request.path());
+        let refused = match *request.method() {
+            _ if !origin::names_a_host(request.head()) => Err(Problem::no_such_host().respond_as_document()),
+            Method::GET | Method::HEAD | Method::OPTIONS => return Ok(request),
+            Method::PUT | Method::DELETE => match access::admit(&site, request.head(), path).await {
+                Ok(_) => write::refuse_early(&site, request.head(), path).await,
+                Err(problem) => Err(problem.respond_as_document()),
+            },
+            _ => Err(Problem::method_not_allowed(&site.allow).respond_as_document()),
+        };
+        let Err(mut response) = refused else { return Ok(request) };
+        site.accompany(path, request.head(), &mut response);
+        site.note(request.head(), Visitor::ANYBODY, &response, began);
+        if let Some(turn) = request.conn_data::<Turn>() {
+            turn.end();
+            response = response.map_body(|_, body| BoxBody::new(turn.watch(body)));
+        }
+        Err(response)
+    }
+
+    /// Wraps a connection, on which this site answers what it can without actix.
+    pub fn connect<S>(&self, stream: S, peer: Option<SocketAddr>) -> TurnStream<S> {
+        TurnStream::new(stream).with_express(Express::new(Arc::clone(&self.0), peer))
+    }
+
+    /// Who may do what, and under which names.
+    pub fn access(&self) -> (Arc<Access>, Hosts) {
+        let site = self.0.load();
+        (Arc::clone(&site.options.access), site.options.hosts.clone())
+    }
+
+    /// From the next request on the site has these options, but for those about writing.
+    pub fn set_options(&self, options: SiteOptions) {
+        self.0.store(Arc::new(self.0.load().with_options(options)));
+    }
+}
+
+impl HttpServiceFactory for SiteService {
+    fn register(self, config: &mut AppService) {
+        let resource = ResourceDef::root_prefix(&self.0.load().mount);
+        config.register_service(resource, None, self, None);
+    }
+}
+
+impl ServiceFactory<ServiceRequest> for SiteService {
+    type Response = ServiceResponse;
+    type Error = actix_web::Error;
+    type Config = ();
+    type Service = Self;
+    type InitError = ();
+    type Future = std::future::Ready<Result<Self, ()>>;
+
+    fn new_service(&self, (): ()) -> Self::Future {
+        std::future::ready(Ok(self.clone()))
+    }
+}
+
+impl Service<ServiceRequest> for SiteService {
+    type Response = ServiceResponse;
+    type Error = actix_web::Error;
+    type Future = std::pin::Pin<Box<dyn Future<Output = Result<ServiceResponse, actix_web::Error>>>>;
+
+    fn poll_ready(&self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let (site, began) = (self.0.load_full(), Instant::now());
+        Box::pin(async move {
+            let (request, mut payload) = request.into_parts();
+            let answering = request.conn_data::<Streams>().map(Streams::begin);
+            let mut response = match answering {
+                Some(None) => Problem::too_many_streams().respond(&request),
+                _ => site.answer(&request, &mut payload).await,
+            };
+            write::read_over(payload);
+            if let Some(Some(answering)) = answering {
+                response = response.map_body(|_, body| answering.watch(body));
+            }
+            site.note(request.head(), access::visitor(&request), &response, began);
+            if let Some(turn) = request.conn_data::<Turn>() {
+                turn.end();
+                response = response.map_body(|_, body| BoxBody::new(turn.watch(body)));
+            }
+            Ok(ServiceResponse::new(request, response))
+        })
+    }
+}

@@ -1,0 +1,78 @@
+//! Patterns over resource paths, for rules about some of the files. The only user of globset.
+
+use std::fmt;
+
+use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+
+use super::ResourcePath;
+
+/// Which resources a rule is about: `*` and `?` stand for anything but a slash, `**` for any folders, `{a,b}` and `[a-z]` for one
+/// of several.
+///
+/// A pattern without a slash is about the name, in whatever folder (`*.html`); any other about the whole path, with or without a slash at
+/// its beginning (`/assets/**`, `docs/*.pdf`). `/assets/**` and `/assets/` are about the folder too, and all that is below.
+#[derive(Clone, Debug)]
+pub struct PathPattern {
+    text: String,
+    matcher: GlobSet,
+}
+
+/// What is wrong with a pattern, as the second half of a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PatternError(String);
+
+impl fmt::Display for PatternError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl PathPattern {
+    /// # Errors
+    /// [`PatternError`] for what is no pattern.
+    pub fn parse(text: &str) -> Result<Self, PatternError> {
+        let failed = |why: &dyn fmt::Display| PatternError(format!("{text:?} is not a pattern: {why}"));
+        if text.is_empty() {
+            return Err(failed(&"it is empty; ** stands for everything"));
+        }
+        let below = text.strip_prefix('/').unwrap_or(text);
+        let (folder, whole) = match below.strip_suffix('/').or_else(|| below.strip_suffix("/**")) {
+            Some(folder) => (Some(folder), format!("{folder}/**")),
+            None if below.is_empty() => (Some(""), "**".to_owned()),
+            None if text.contains('/') || below == "**" => (None, below.to_owned()),
+            None => (None, format!("**/{below}")),
+        };
+        let mut globs = GlobSetBuilder::new();
+        for pattern in [Some(whole.as_str()), folder].into_iter().flatten() {
+            globs.add(glob(pattern).map_err(|error| failed(error.kind()))?);
+        }
+        let matcher = globs.build().map_err(|error| failed(error.kind()))?;
+        Ok(Self { text: text.to_owned(), matcher })
+    }
+
+    /// Whether the rule is about `path`.
+    pub fn matches(&self, path: &ResourcePath<'_>) -> bool {
+        self.matcher.is_match(path.as_str())
+    }
+}
+
+impl PartialEq for PathPattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for PathPattern {}
+
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+fn glob(pattern: &str) -> Result<Glob, globset::Error> {
+    GlobBuilder::new(pattern).literal_separator(true).backslash_escape(true).build()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+//! Which paths a pattern is about.
+
+use super::*;
+use crate::resource_path::Dotfiles;
+
+fn matches(pattern: &str, path: &str) -> bool {
+    let path = match path {
+        "" => ResourcePath::ROOT,
+        _ => ResourcePath::from_names(path, Dotfiles::Served).unwrap(),
+    };
+    PathPattern::parse(pattern).unwrap().matches(&path)
+}
+
+#[test]
+fn a_pattern_is_about_a_name_or_a_whole_path() {
+    let cases = [
+        ("*.html", "index.html", true),
+        ("*.html", "a/b/index.html", true),
+        ("*.html", "index.htm", false),
+        ("/*.html", "index.html", true),
+        ("/*.html", "a/index.html", false),
+        ("docs/*.pdf", "docs/a.pdf", true),
+        ("docs/*.pdf", "docs/sub/a.pdf", false),
+        ("docs/*.pdf", "old/docs/a.pdf", false),
+        ("/docs/**", "docs/a", true),
+        ("/docs/**", "docs/a/b", true),
+        ("/docs/**", "docs", true),
+        ("/docs/", "docs", true),
+        ("/docs/", "docs/a/b", true),
+        ("/docs/**", "documents/a", false),
+        ("/docs/**", "a/docs/b", false),
+        ("**/docs/**", "a/docs/b", true),
+        ("**", "", true),
+        ("**", "a/b", true),
+        ("/", "", true),
+        ("/", "a/b", true),
+        ("/**", "", true),
+        ("*.{js,css}", "a/x.css", true),
+        ("*.{js,css}", "a/x.csv", false),
+        ("[ab].txt", "b.txt", true),
+        ("?.txt", "ab.txt", false),
+        ("*", "a/b", true),
+    ];
+    for (pattern, path, expected) in cases {
+        assert_eq!(matches(pattern, path), expected, "{pattern} {path}");
+    }
+}
+
+#[test]
+fn what_is_no_pattern_is_an_error_that_repeats_it() {
+    for text in ["", "a[", "{a,b"] {
+        let error = PathPattern::parse(text).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{text:?} is not a pattern")), "{error}");
+    }
+}

@@ -1,0 +1,96 @@
+//! The configuration, read again: on SIGHUP, and when one of its files changes. What can be changed is changed between two requests, and
+//! no connection ends; of the rest it is said that it waits for the next start. What cannot be used changes nothing.
+
+use std::time::Duration;
+
+use tokio::signal::unix::Signal;
+
+use crate::config::Config;
+use crate::http::SiteService;
+use crate::root::WatchedFile;
+
+/// How often the files are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long they must hold still before they are read.
+const SETTLE: Duration = Duration::from_millis(200);
+
+/// The options that can be changed.
+const APPLIED: [&str; 13] = [
+    "allow-host",
+    "auth",
+    "auth-file",
+    "cache-control",
+    "cors",
+    "header",
+    "hidden",
+    "immutable",
+    "index-file",
+    "no-listing",
+    "private",
+    "security-headers",
+    "spa",
+];
+
+/// Accounts are judged together with these at start: whether everybody who can reach the server may write. If one of them is other
+/// than at start, accounts wait with it.
+const JUDGED: [&str; 7] =
+    ["bind", "allow-upload", "allow-delete", "allow-all", "create-only", "insecure-writes", "tls-cert"];
+
+/// Reads the configuration anew.
+pub(super) type Again = dyn Fn() -> Result<Config, String>;
+
+/// Changes `site` when what `started` came from is something else by now. Goes on for ever.
+pub(super) async fn watch(site: SiteService, started: Config, again: Box<Again>, mut hangup: Option<Signal>) {
+    let mut files = started.watched.clone();
+    loop {
+        let wanted = match &mut hangup {
+            Some(hangup) => tokio::time::timeout(LOOK, hangup.recv()).await.is_ok(),
+            None => {
+                tokio::time::sleep(LOOK).await;
+                false
+            }
+        };
+        if !have_changed(&mut files) && !wanted {
+            continue;
+        }
+        loop {
+            tokio::time::sleep(SETTLE).await;
+            if !have_changed(&mut files) {
+                break;
+            }
+        }
+        match again() {
+            Ok(config) => {
+                apply(&site, &started, &config);
+                files = config.watched;
+            }
+            Err(error) => log::error!("the new configuration is not used, the one before is: {error}"),
+        }
+    }
+}
+
+/// Looks at all of them.
+fn have_changed(files: &mut [WatchedFile]) -> bool {
+    let mut changed = false;
+    for file in files {
+        changed |= file.has_changed();
+    }
+    changed
+}
+
+fn apply(site: &SiteService, started: &Config, config: &Config) {
+    let changed = started.settings.changed(&config.settings);
+    let waits: Vec<&str> = changed.iter().copied().filter(|name| !APPLIED.contains(name)).collect();
+    let mut options = config.site.clone();
+    let judged = waits.iter().any(|name| JUDGED.contains(name));
+    if judged {
+        (options.access, options.hosts) = site.access();
+    }
+    site.set_options(options);
+    log::info!("the configuration was read again");
+    if !waits.is_empty() {
+        let accounts = if judged { ", and so do accounts" } else { "" };
+        log::warn!("some of it waits for the next start: {}{accounts}", waits.join(", "));
+    }
+}

@@ -1,0 +1,269 @@
+//! The configuration file: what counts more than what, errors that name the line, rules by path, and reading it again.
+
+use std::fs;
+use std::sync::Arc;
+
+use rustix::process::Signal;
+
+use crate::harness::{Folder, Launch, Response, Server, eventually, get, put};
+
+/// A server with this configuration, in a folder with a few files.
+fn serving(config: &str, launch: Launch) -> Server {
+    let folder = Arc::new(Folder::new());
+    for name in
+        ["file.txt", "page.html", "assets/app.js", "assets/deep/a.txt", "drafts/a.txt", "drafts/index.html"]
+    {
+        folder.write(name, name);
+    }
+    folder.write_outside("ifmatch.toml", config);
+    launch.args(["--config", "ifmatch.toml"]).start_in(folder)
+}
+
+fn by_both_ways(server: &Server, target: &str) -> [Response; 2] {
+    server.get(target);
+    [server.get(target), server.ask(&get(target).field("Want-Repr-Digest", "unknown=1"))]
+}
+
+/// Writes another configuration and waits until a line of the log tells what became of it.
+fn change(server: &Server, config: &str, line: &str) {
+    let count = |server: &Server| server.stderr().matches(line).count();
+    let before = count(server);
+    server.folder().write_outside("ifmatch.toml", config);
+    eventually(line, || (count(server) > before).then_some(()));
+}
+
+const READ_AGAIN: &str = "the configuration was read again";
+
+#[test]
+fn a_flag_counts_more_than_a_variable_and_that_more_than_the_file() {
+    let file = "cache-control = \"max-age=1\"\nheader = [\"X-A: file\"]\nspa = true\n";
+    let (variable, flag) = (("IFMATCH_CACHE_CONTROL", "max-age=2"), ["--cache-control", "max-age=3"]);
+    let off = ("IFMATCH_SPA", "false");
+    let cases = [
+        (serving(file, Launch::new()), "max-age=1", true),
+        (serving(file, Launch::new().env(variable.0, variable.1)), "max-age=2", true),
+        (serving(file, Launch::new().env(variable.0, variable.1).args(flag)), "max-age=3", true),
+        (serving(file, Launch::new().env(off.0, off.1)), "max-age=1", false),
+        (serving("", Launch::new()), "no-cache", false),
+    ];
+    for (server, cache_control, single_page) in cases {
+        server.folder().write("index.html", "app");
+        let response = server.get("/file.txt");
+        assert_eq!(response.field("Cache-Control"), Some(cache_control), "{response}");
+        let page = server.ask(&get("/place").field("Accept", "text/html"));
+        assert_eq!(page.status == 200, single_page, "{page}");
+    }
+}
+
+#[test]
+fn paths_in_the_file_are_those_of_its_folder() {
+    let folder = Arc::new(Folder::new());
+    folder.write_outside("etc/conf/accounts", "@/a:-\n");
+    folder.write_outside("etc/conf/site/file", "x");
+    folder
+        .write_outside("etc/ifmatch.toml", "root = \"conf/site\"\nauth-file = \"conf/accounts\"\nport = 0\n");
+    let mut command = Launch::bare().command(&folder);
+    let output = command.args(["check", "-c", "etc/ifmatch.toml"]).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "the server could start\n");
+    assert!(output.status.success());
+    fs::remove_dir_all(folder.outside("etc/conf/site")).unwrap();
+    let output = command.output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && error.contains("conf/site; name one that exists"), "{error}");
+}
+
+#[test]
+fn what_is_wrong_with_the_file_is_told_with_its_line() {
+    let cases = [
+        ("\nalow-upload = true", "line 2: there is no key \"alow-upload\"; did you mean \"allow-upload\"?"),
+        ("allow_upload = true", "line 1: there is no key \"allow_upload\"; did you mean \"allow-upload\"?"),
+        ("xyzzy = 1", "line 1: there is no key \"xyzzy\"; the keys are the long names"),
+        ("config = \"other\"", "line 1: there is no key \"config\""),
+        ("port = \"x\"", "line 1: invalid value 'x' for '--port <PORT>': a port is a number from 0 to 65535"),
+        ("index = \"foo\"", "line 1: invalid value 'foo' for '--index <MODE>'"),
+        ("spa = \"yes\"", "line 1: spa is a switch: write true or false"),
+        ("verbose = true", "line 1: verbose is a small number"),
+        ("port = [1]", "line 1: port has one value: write it without brackets"),
+        ("root = {}", "line 1: root has a value of text, a number, or a list of them"),
+        ("spa = true\nspa = true", "line 2: duplicate key"),
+        ("port = ", "line 1: "),
+        ("tls-cert = \"x\"", "the following required arguments were not provided: --tls-key <FILE>"),
+        ("rule = 1", "line 1: a rule is a table of its own, headed [[rule]]"),
+        ("[[rule]]", "line 1: the rule has no files"),
+        ("[[rule]]\nfile = \"a\"", "line 2: there is no key \"file\"; did you mean \"files\"?"),
+        ("[[rule]]\nfiles = \"a[\"", "line 2: \"a[\" is not a pattern"),
+        ("[[rule]]\nfiles = \"a\"\ncors = \"x\"", "line 3: \"x\" is not an origin"),
+        ("[[rule]]\nfiles = \"a\"\nheaders = 1", "line 3: the value is a table of names and values"),
+        ("[[rule]]\nfiles = \"a\"\nheaders = { ETag = \"x\" }", "line 3: ETag is made by the server itself"),
+        (
+            "[[rule]]\nfiles = \"a\"\nauth = { bob = \"r\" }",
+            "line 1: there is no account \"bob\"; * stands for everybody",
+        ),
+        (
+            "[[rule]]\nfiles = \"a\"\nauth = { \"*\" = \"x\" }",
+            "line 3: \"x\" is not a right; they are r, rw and -",
+        ),
+    ];
+    let folder = Folder::new();
+    for (config, expected) in cases {
+        folder.write_outside("ifmatch.toml", config);
+        for check in [true, false] {
+            let mut command = Launch::bare().command(&folder);
+            command.args(check.then_some("check")).args(["-c", "ifmatch.toml"]);
+            let output = command.output().unwrap();
+            let error = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{config}: {error}");
+            assert!(
+                error.starts_with("ifmatch: ifmatch.toml") && error.contains(expected),
+                "{config}: {error}"
+            );
+            assert_eq!(error.lines().count(), 1, "{config}: {error}");
+        }
+    }
+    for (name, expected) in [("none", "there is no such file"), (".", "it cannot be read")] {
+        let output = Launch::bare().command(&folder).args(["-c", name]).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.starts_with(&format!("ifmatch: --config {name}: {expected}")), "{error}");
+    }
+}
+
+#[test]
+fn rules_are_about_files_by_pattern() {
+    let server = serving(
+        "[[rule]]\nfiles = [\"/assets/**\", \"*.html\"]\ncache-control = \"max-age=60\"\nheaders = { X-A = \"one\" }\n\
+         [[rule]]\nfiles = \"*.js\"\nheaders = { X-A = \"two\", X-B = \"js\" }\ncors = \"*\"\n",
+        Launch::new(),
+    );
+    let none = None;
+    for (target, cache_control, a, b, origin) in [
+        ("/file.txt", "no-cache", none, none, none),
+        ("/page.html", "max-age=60", Some("one"), none, none),
+        ("/assets/deep/a.txt", "max-age=60", Some("one"), none, none),
+        ("/assets/app.js", "max-age=60", Some("two"), Some("js"), Some("*")),
+        // The index answers, and what is said of it counts.
+        ("/drafts/", "max-age=60", Some("one"), none, none),
+    ] {
+        for response in by_both_ways(&server, target) {
+            assert_eq!(response.field("Cache-Control"), Some(cache_control), "{response}");
+            assert_eq!(response.field("X-A"), a, "{response}");
+            assert_eq!(response.field("X-B"), b, "{response}");
+            assert_eq!(response.field("Access-Control-Allow-Origin"), origin, "{response}");
+        }
+    }
+    let missing = server.get("/assets/missing").expect_problem(404);
+    assert_eq!(missing.field("X-A"), Some("one"), "{missing}");
+    assert_eq!(server.get("/missing").expect_problem(404).field("X-A"), None);
+}
+
+#[test]
+fn rules_give_and_take_rights() {
+    let hash = "alice:$2y$04$7JBdRTmcgkWQdNKNBJsfYeJLqfVdLZVbHXDIqLhmDUZhNwxbDYCqy";
+    let config = format!(
+        "allow-upload = true\nauth = [\"{hash}\"]\n\
+         [[rule]]\nfiles = \"/drafts/**\"\nauth = {{ \"*\" = \"-\" }}\n\
+         [[rule]]\nfiles = \"*.secret\"\nauth = {{ \"*\" = \"-\" }}\n\
+         [[rule]]\nfiles = \"/inbox/*.txt\"\nauth = {{ \"*\" = \"rw\" }}\n"
+    );
+    let server = serving(&config, Launch::new());
+    for (target, status) in [
+        ("/file.txt", 200),
+        ("/drafts/a.txt", 401),
+        ("/drafts/missing", 401),
+        ("/drafts/", 401),
+        ("/drafts", 401),
+        ("//drafts/a.txt", 401),
+        ("/%64rafts/a.txt", 401),
+        ("/any/where.secret", 401),
+        ("/any/where.secret/x", 404),
+    ] {
+        for response in by_both_ways(&server, target) {
+            response.expect(status);
+        }
+    }
+    server.ask(&put("/inbox/a.txt", "x")).expect(201);
+    server.ask(&put("/inbox/a.bin", "x")).expect(401);
+    server.ask(&put("/file.txt", "x")).expect(401);
+    let listing = server.get("/").text();
+    assert!(!listing.contains("drafts") && listing.contains("inbox"), "{listing}");
+}
+
+#[test]
+fn what_can_be_changed_changes_without_an_end_of_connections() {
+    let server = serving("cache-control = \"max-age=1\"\n", Launch::new().arg("-v"));
+    let mut client = server.connect();
+    assert_eq!(client.ask(&get("/file.txt")).field("Cache-Control"), Some("max-age=1"));
+    let changed = "cache-control = \"max-age=2\"\n[[rule]]\nfiles = \"/drafts/**\"\nauth = { \"*\" = \"-\" }\n\
+                   [[rule]]\nfiles = \"*.txt\"\nheaders = { X-A = \"new\" }\n";
+    change(&server, changed, READ_AGAIN);
+    for response in by_both_ways(&server, "/file.txt").into_iter().chain([client.ask(&get("/file.txt"))]) {
+        assert_eq!(response.field("Cache-Control"), Some("max-age=2"), "{response}");
+        assert_eq!(response.field("X-A"), Some("new"), "{response}");
+    }
+    client.ask(&get("/drafts/a.txt")).expect(401);
+    // By a signal as well, when nothing has changed.
+    let before = server.stderr().matches(READ_AGAIN).count();
+    server.signal(Signal::HUP);
+    eventually("a signal is heard", || (server.stderr().matches(READ_AGAIN).count() > before).then_some(()));
+    client.ask(&get("/file.txt")).expect(200);
+}
+
+#[test]
+fn accounts_are_read_again_when_their_file_changes() {
+    let folder = Arc::new(Folder::new());
+    folder.write("file", "x");
+    let accounts = folder.write_outside("accounts", "");
+    let server = Launch::new().args(["-v", "--auth-file", "accounts"]).start_in(folder);
+    server.get("/file").expect_file(b"x");
+    fs::write(&accounts, "@/:-\nalice:$2y$04$7JBdRTmcgkWQdNKNBJsfYeJLqfVdLZVbHXDIqLhmDUZhNwxbDYCqy\n")
+        .unwrap();
+    eventually("the accounts are read again", || server.stderr().contains(READ_AGAIN).then_some(()));
+    server.get("/file").expect(401);
+    fs::write(&accounts, "nonsense\n").unwrap();
+    let kept =
+        "the new configuration is not used, the one before is: --auth-file accounts, line 1: it has no colon";
+    eventually("the bad line is told", || server.stderr().contains(kept).then_some(()));
+    server.get("/file").expect(401);
+}
+
+#[test]
+fn what_cannot_be_used_changes_nothing_and_what_cannot_be_changed_is_told() {
+    let server = serving("cache-control = \"max-age=1\"\n", Launch::new().arg("-v"));
+    change(&server, "cache-contrl = \"max-age=2\"\n", "did you mean \"cache-control\"?");
+    assert_eq!(server.get("/file.txt").field("Cache-Control"), Some("max-age=1"));
+    let other = "cache-control = \"max-age=3\"\nmemory = \"1M\"\nallow-delete = true\n";
+    change(&server, other, "some of it waits for the next start: allow-delete, memory, and so do accounts");
+    assert_eq!(server.get("/file.txt").field("Cache-Control"), Some("max-age=3"));
+    server.ask(&crate::harness::delete("/file.txt")).expect(405);
+}
+
+#[test]
+fn accounts_stay_while_writing_does() {
+    let config = "allow-upload = true\nprivate = true\nauth = [\"alice:$2y$04$7JBdRTmcgkWQdNKNBJsfYeJLqfVdLZVbHXDIqLhmDUZhNwxbDYCqy\"]\n";
+    let server = serving(config, Launch::new().arg("-v"));
+    server.ask(&put("/file.txt", "x")).expect(401);
+    // Neither accounts nor uploads: taken by itself that lets nobody write. But uploads end at the next start only.
+    change(&server, "", "waits for the next start: allow-upload, and so do accounts");
+    server.ask(&put("/file.txt", "x")).expect(401);
+    server.get("/file.txt").expect(401);
+}
+
+#[test]
+fn the_check_takes_the_options_of_the_server() {
+    let folder = Folder::new();
+    for (arguments, expected) in [
+        (vec!["check", "--cors=x"], "ifmatch: --cors: \"x\" is not an origin"),
+        (vec!["check", "missing"], "ifmatch: there is no folder"),
+        (
+            vec!["check", "--tls-cert", "a", "--tls-key", "b"],
+            "ifmatch: cannot speak HTTPS with a: there is no such file",
+        ),
+        (
+            vec!["check", "-A", "--bind", "0.0.0.0"],
+            "ifmatch: writing is allowed and --bind 0.0.0.0 can be reached",
+        ),
+    ] {
+        let output = Launch::bare().command(&folder).args(arguments).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && error.starts_with(expected), "{error}");
+    }
+}

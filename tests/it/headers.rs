@@ -1,0 +1,197 @@
+//! The operator's header fields, `immutable`, and web pages of other origins.
+
+use crate::harness::{Launch, Request, Response, Server, delete, get, head, put, request, tag_of};
+
+/// The answers that are given at once, and those that actix gives: a field that is not plain takes the long way.
+fn by_both_ways(server: &Server, asked: &Request) -> [Response; 2] {
+    server.ask(asked);
+    let at_once = server.ask(asked);
+    [at_once, server.ask(&asked.clone().field("Want-Repr-Digest", "unknown=1"))]
+}
+
+fn assert_fields(response: &Response, fields: &[(&str, Option<&str>)]) {
+    for (name, expected) in fields {
+        assert_eq!(response.lines(name), expected.iter().copied().collect::<Vec<_>>(), "{name}\n{response}");
+    }
+}
+
+#[test]
+fn a_field_of_the_operator_is_in_every_answer() {
+    let fields =
+        ["--header", "X-Site: one: two", "--header", "X-Other: first", "--header", "x-other: second"];
+    let server = Launch::writing().args(fields).start();
+    server.folder().write("file", "x");
+    server.folder().folder("sub");
+    let expected = [("X-Site", Some("one: two")), ("X-Other", Some("second"))];
+    let cases = [
+        (get("/file"), [200, 200]),
+        (head("/file"), [200, 200]),
+        (get("/file").field("If-None-Match", tag_of(b"x")), [304, 304]),
+        (get("/file").field("If-Match", "\"other\""), [412, 412]),
+        (get("/file").field("Range", "bytes=0-0"), [206, 206]),
+        (get("/file").field("Range", "bytes=5-"), [416, 416]),
+        (get("/missing"), [404, 404]),
+        (get("/missing").field("Accept", "text/html"), [404, 404]),
+        (get("/sub/"), [200, 200]),
+        (get("/sub"), [301, 301]),
+        (get("/%2e%2e/x"), [400, 400]),
+        (request("OPTIONS", "/file"), [204, 204]),
+        (request("PATCH", "/file"), [405, 405]),
+        (put("/file", "y").field("If-Match", "\"other\""), [412, 412]),
+        (put("/new", "y"), [201, 204]),
+        (delete("/new"), [204, 404]),
+    ];
+    for (asked, statuses) in cases {
+        for response in by_both_ways(&server, &asked) {
+            assert_fields(&response.expect_one_of(&statuses), &expected);
+        }
+    }
+    for own in ["/__ifmatch__/health", "/__ifmatch__/metrics"] {
+        assert_fields(&server.get(own), &[("X-Site", None)]);
+    }
+}
+
+#[test]
+fn both_ways_send_the_same_fields() {
+    let server = Launch::new().args(["--security-headers", "--header", "X-Site: a", "--cors"]).start();
+    server.folder().write("file", "x");
+    for asked in
+        [get("/file"), head("/file"), get("/missing"), get("/file").field("If-None-Match", tag_of(b"x"))]
+    {
+        for asked in [asked.clone(), asked.field("Origin", "https://app.example")] {
+            let [one, other] = by_both_ways(&server, &asked).map(|response| {
+                let mut fields = response.fields.clone();
+                fields.retain(|(name, _)| !name.eq_ignore_ascii_case("date"));
+                fields.iter_mut().for_each(|(name, _)| name.make_ascii_lowercase());
+                fields.sort();
+                (response.status, fields)
+            });
+            assert_eq!(one, other);
+        }
+    }
+    let metrics = server.get("/__ifmatch__/metrics").text();
+    let at_once =
+        metrics.lines().find(|line| line.starts_with("ifmatch_http_answers_at_once_total ")).unwrap();
+    assert!(at_once.rsplit(' ').next().unwrap().parse::<u32>().unwrap() >= 4, "{at_once}");
+}
+
+#[test]
+fn the_preset_makes_browsers_careful_and_can_be_changed() {
+    let change = ["--security-headers", "--header", "Referrer-Policy: no-referrer"];
+    let server = Launch::new().args(change).start();
+    server.folder().write("file", "x");
+    for response in by_both_ways(&server, &get("/file")) {
+        assert_fields(
+            &response,
+            &[
+                ("X-Content-Type-Options", Some("nosniff")),
+                ("X-Frame-Options", Some("SAMEORIGIN")),
+                ("Content-Security-Policy", Some("frame-ancestors 'self'")),
+                ("Referrer-Policy", Some("no-referrer")),
+                ("Cross-Origin-Opener-Policy", Some("same-origin")),
+                // Nothing is encrypted here.
+                ("Strict-Transport-Security", None),
+            ],
+        );
+    }
+    // What a listing may do is decided by the server.
+    let listing = server.get("/");
+    assert!(listing.field("Content-Security-Policy").unwrap().starts_with("default-src 'none'"), "{listing}");
+}
+
+#[test]
+fn only_what_nobody_can_write_is_immutable() {
+    let forever = Some("public, max-age=31536000, immutable");
+    let hash = "alice:$2y$04$abcdefghijklmnopqrstuuXRH0QvSSMdmKwWZd7VmJfZl3w1mXq5m";
+    let writable = format!("{hash}@/up:rw");
+    let cases: [(&[&str], &str, Option<&str>); 7] = [
+        (&["--immutable"], "/app.3f2a9c1b.js", forever),
+        (&["--immutable"], "/app.js", Some("no-cache")),
+        (&[], "/app.3f2a9c1b.js", Some("no-cache")),
+        (&["--immutable", "-A"], "/app.3f2a9c1b.js", Some("no-cache")),
+        (&["--immutable", "-A", "--auth", &writable], "/app.3f2a9c1b.js", forever),
+        (&["--immutable", "-A", "--auth", &writable], "/up/app.3f2a9c1b.js", Some("no-cache")),
+        (&["--cache-control", "max-age=9, immutable", "--allow-upload"], "/app.js", Some("no-cache")),
+    ];
+    for (arguments, target, expected) in cases {
+        let server = Launch::new().args(arguments).start();
+        server.folder().write(&target[1..], "x");
+        for response in by_both_ways(&server, &get(target)) {
+            assert_eq!(response.field("Cache-Control"), expected, "{arguments:?} {target}\n{response}");
+        }
+    }
+}
+
+#[test]
+fn pages_of_any_origin_may_read_but_not_write() {
+    let server = Launch::writing().arg("--cors").start();
+    server.folder().write("file", "x");
+    let from = |asked: Request| asked.field("Origin", "https://app.example");
+    for response in by_both_ways(&server, &from(get("/file"))) {
+        assert_fields(&response, &[("Access-Control-Allow-Origin", Some("*")), ("Vary", None)]);
+        assert!(response.lists("Access-Control-Expose-Headers", "ETag"), "{response}");
+    }
+    for asked in [get("/missing"), get("/"), get("/file").field("If-None-Match", tag_of(b"x"))] {
+        assert_fields(&server.ask(&asked), &[("Access-Control-Allow-Origin", Some("*"))]);
+    }
+    let preflight = from(request("OPTIONS", "/file")).field("Access-Control-Request-Method", "PUT");
+    let answer = server.ask(&preflight).expect(204);
+    assert_fields(&answer, &[("Access-Control-Allow-Methods", Some("GET, HEAD, OPTIONS"))]);
+    server.ask(&from(put("/file", "y"))).expect_problem(403);
+    server.get("/file").expect_file(b"x");
+}
+
+#[test]
+fn pages_of_a_named_origin_may_read_and_write() {
+    let server =
+        Launch::writing().args(["--cors=https://app.example", "--cors=http://localhost:3000"]).start();
+    server.folder().write("file", "x");
+    for (origin, allowed) in [
+        ("https://app.example", Some("https://app.example")),
+        ("http://localhost:3000", Some("http://localhost:3000")),
+        ("https://evil.example", None),
+        ("https://app.example.evil.example", None),
+        ("http://app.example", None),
+        ("null", None),
+    ] {
+        for response in by_both_ways(&server, &get("/file").field("Origin", origin)) {
+            assert_fields(&response, &[("Access-Control-Allow-Origin", allowed), ("Vary", Some("Origin"))]);
+        }
+        let missing = server.ask(&get("/missing").field("Origin", origin)).expect(404);
+        assert_fields(
+            &missing,
+            &[("Access-Control-Allow-Origin", allowed), ("Vary", Some("Accept, Origin"))],
+        );
+        let preflight =
+            request("OPTIONS", "/file").field("Origin", origin).field("Access-Control-Request-Method", "PUT");
+        let answer = server.ask(&preflight).expect(204);
+        assert_fields(&answer, &[("Access-Control-Allow-Origin", allowed), ("Vary", Some("Origin"))]);
+        assert_eq!(answer.lists("Access-Control-Allow-Methods", "PUT"), allowed.is_some(), "{answer}");
+        assert_eq!(answer.lists("Access-Control-Allow-Headers", "If-Match"), allowed.is_some(), "{answer}");
+        let written = server.ask(&put("/file", "x").field("Origin", origin).field("If-Match", tag_of(b"x")));
+        assert_eq!(written.status, if allowed.is_some() { 204 } else { 403 }, "{written}");
+        assert_fields(&written, &[("Access-Control-Allow-Origin", allowed)]);
+    }
+    // Who has no origin gets the same answer, and caches are told that there are others.
+    for response in by_both_ways(&server, &get("/file")) {
+        assert_fields(&response, &[("Access-Control-Allow-Origin", None), ("Vary", Some("Origin"))]);
+    }
+}
+
+#[test]
+fn a_field_that_cannot_be_sent_is_an_error_at_start() {
+    for (arguments, expected) in [
+        (["--header", "ETag: \"mine\""], "ifmatch: --header: ETag is made by the server itself\n"),
+        (
+            ["--header", "no colon"],
+            "ifmatch: --header: \"no colon\" has no colon; a field is written NAME: VALUE\n",
+        ),
+        (["--cache-control", "a\nb"], "ifmatch: --cache-control: \"a\\nb\" cannot stand in a header field\n"),
+        (["--cors=app.example", "-q"], "ifmatch: --cors: \"app.example\" is not an origin; "),
+    ] {
+        let folder = crate::harness::Folder::new();
+        let output = Launch::new().command(&folder).args(arguments).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && error.starts_with(expected), "{error}");
+    }
+}
