@@ -1,6 +1,7 @@
 //! The command line: flags as typed, lowered once into a [`Config`].
 
 mod access;
+mod etag;
 mod file;
 mod headers;
 mod index;
@@ -10,8 +11,8 @@ mod writes;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
-use std::path::{Path, PathBuf};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::builder::FalseyValueParser;
@@ -19,14 +20,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use log::LevelFilter;
 
 use crate::config::{self, Banner, Config, LogConfig, LogFormat, Settings, Watch};
-use crate::http::{Fallback, Listing, SiteOptions};
+use crate::http::{Fallback, Listing, OwnResources, SiteOptions};
 use crate::resource_path::{Dotfiles, ResourcePath};
-use crate::root::{OpenError, Root, SymlinkPolicy, WatchedFile, shown};
+use crate::root::{SymlinkPolicy, WatchedFile};
 use crate::validator_store::StoreOptions;
 use crate::validator_store::digest::DigestAlgorithm;
-use crate::validator_store::settle::{Settled, settle};
 pub use access::PasswordRequest;
 use access::{AccessArgs, HashArgs};
+use etag::EtagArgs;
+pub use etag::TagRequest;
 use file::Rule;
 use headers::HeaderArgs;
 use index::IndexArgs;
@@ -74,22 +76,6 @@ pub enum Action {
     HashPassword(PasswordRequest),
 }
 
-/// Files whose tags are wanted.
-pub struct TagRequest {
-    files: Vec<PathBuf>,
-    algorithm: DigestAlgorithm,
-}
-
-#[derive(Debug, Args)]
-struct EtagArgs {
-    /// The hash behind the tags; the same as the server's
-    #[arg(long, value_enum, default_value_t, env = "IFMATCH_ETAG_HASH")]
-    etag_hash: EtagHash,
-    /// The files
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
-}
-
 #[derive(Debug, Args)]
 struct ServeArgs {
     /// The folder to serve
@@ -111,6 +97,9 @@ struct ServeArgs {
     #[arg(short, long, value_name = "ADDRESS", default_value = "127.0.0.1", value_delimiter = ',')]
     #[arg(env = "IFMATCH_BIND", value_parser = address)]
     bind: Vec<IpAddr>,
+    /// Answer /__ifmatch__/health and /__ifmatch__/metrics at this address and port only, as plain HTTP
+    #[arg(long, value_name = "ADDRESS:PORT", env = "IFMATCH_ADMIN_BIND", value_parser = address_and_port)]
+    admin_bind: Option<SocketAddr>,
     /// The file that answers for its directory
     #[arg(long, value_name = "NAME", default_value = "index.html", env = "IFMATCH_INDEX_FILE")]
     index_file: String,
@@ -213,9 +202,7 @@ impl Cli {
 
     fn lower(self) -> Result<Action, UsageError> {
         match self.command {
-            Some(Command::Etag(args)) => {
-                Ok(Action::PrintTags(TagRequest { files: args.files, algorithm: args.etag_hash.into() }))
-            }
+            Some(Command::Etag(args)) => Ok(Action::PrintTags(args.lower())),
             Some(Command::HashPassword(args)) => Ok(Action::HashPassword(args.lower()?)),
             Some(Command::Check(serve)) => serve.lower().map(|config| Action::Check(Box::new(config))),
             None => self.serve.lower().map(|config| Action::Serve(Box::new(config))),
@@ -247,6 +234,7 @@ impl ServeArgs {
             symlinks: self.follow_symlinks.into(),
             redirects: redirect_from.map_or_else(Vec::new, |port| config::addresses(&self.bind, port)),
             tls,
+            admin: self.admin_bind,
             addresses: config::addresses(&self.bind, port),
             store: StoreOptions {
                 algorithm: self.etag_hash.into(),
@@ -260,6 +248,7 @@ impl ServeArgs {
                 listing: if self.no_listing { Listing::Off } else { Listing::Shown },
                 fallback: if self.spa { Fallback::SinglePage } else { Fallback::NotFound },
                 headers,
+                own: if self.admin_bind.is_some() { OwnResources::Elsewhere } else { OwnResources::Here },
                 writes,
                 hosts,
                 access: Arc::new(access),
@@ -330,6 +319,12 @@ fn port(text: &str) -> Result<u16, &'static str> {
     text.parse().map_err(|_| PORT_FORM)
 }
 
+fn address_and_port(text: &str) -> Result<SocketAddr, &'static str> {
+    text.replace("localhost:", "127.0.0.1:")
+        .parse()
+        .map_err(|_| "an address with its port is written 127.0.0.1:9090 or [::1]:9090")
+}
+
 /// An address, also as it stands in a URL: `[::1]`, `localhost`.
 fn address(text: &str) -> Result<IpAddr, &'static str> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
@@ -338,39 +333,5 @@ fn address(text: &str) -> Result<IpAddr, &'static str> {
         _ => bare.parse().map_err(|_| {
             "an address is a number like 127.0.0.1 or ::1, without a port (that is --port); 0.0.0.0 is all of them"
         }),
-    }
-}
-
-impl TagRequest {
-    /// A line for each file: the tag, or what is wrong. With several files the line names the file.
-    /// Made by the same reading as the server's.
-    pub fn lines(&self) -> impl Iterator<Item = Result<String, UsageError>> + '_ {
-        let several = self.files.len() > 1;
-        self.files.iter().map(move |file| {
-            let tag = tag_of(file, self.algorithm)?;
-            Ok(if several { format!("{tag}  {}", shown(file)) } else { tag })
-        })
-    }
-}
-
-fn tag_of(file: &Path, algorithm: DigestAlgorithm) -> Result<String, UsageError> {
-    let failed = |why: &str| UsageError(format!("no tag for {}: {why}", shown(file)));
-    let parent = match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let name = file.file_name().and_then(|name| name.to_str());
-    let path = name.and_then(|name| ResourcePath::ROOT.child(name, Dotfiles::Served));
-    let path = path.ok_or_else(|| failed("no request could name this file"))?;
-    let root = Root::open(parent, SymlinkPolicy::All).map_err(|error| failed(&error.to_string()))?;
-    match settle(algorithm, |opened| root.filesystem(&path, opened), |_, _| None, || root.open_file(&path)) {
-        Ok(Settled::Certain(reading)) => Ok(reading.digest.entity_tag().to_string()),
-        Ok(Settled::Fleeting(_) | Settled::Busy) => {
-            Err(failed("it is being written or was changed just now; try again in two seconds"))
-        }
-        Err(OpenError::Missing) if root.has(&path) => Err(failed("it is not a regular file")),
-        Err(OpenError::Missing) => Err(failed("there is no such file")),
-        Err(OpenError::Forbidden) => Err(failed("it may not be read")),
-        Err(error) => Err(failed(&format!("it cannot be read ({error:?})"))),
     }
 }

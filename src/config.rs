@@ -24,6 +24,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// The addresses at which clients that do not encrypt are sent to those where they must.
     pub redirects: Vec<SocketAddr>,
+    /// The address at which the server tells of itself, if it does not where it serves.
+    pub admin: Option<SocketAddr>,
     /// How tags are made and how much is kept.
     pub store: StoreOptions,
     /// Where the index is saved.

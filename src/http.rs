@@ -73,6 +73,8 @@ pub struct SiteOptions {
     pub listing: Listing,
     /// What answers for a missing path.
     pub fallback: Fallback,
+    /// Where the server tells of itself.
+    pub own: OwnResources,
     /// `Cache-Control`, and the operator's own header fields.
     pub headers: HeaderRules,
     /// What may be written, and how.
@@ -90,6 +92,15 @@ pub enum Listing {
     Shown,
     /// They are not found.
     Off,
+}
+
+/// Where health and metrics are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnResources {
+    /// Beside the files.
+    Here,
+    /// At an address of their own: [`SiteService::tell`].
+    Elsewhere,
 }
 
 /// What answers for a missing path.
@@ -110,7 +121,7 @@ pub enum Fallback {
 /// use std::sync::Arc;
 /// use ifmatch::access::Access;
 /// use ifmatch::http::rules::HeaderRules;
-/// use ifmatch::http::{self, Fallback, Hosts, Listing, Site, SiteOptions};
+/// use ifmatch::http::{self, Fallback, Hosts, Listing, OwnResources, Site, SiteOptions};
 /// use ifmatch::resource_path::Dotfiles;
 /// use ifmatch::root::{Root, SymlinkPolicy};
 /// use ifmatch::validator_store::digest::DigestAlgorithm;
@@ -128,6 +139,7 @@ pub enum Fallback {
 ///     dotfiles: Dotfiles::Hidden,
 ///     listing: Listing::Shown,
 ///     fallback: Fallback::NotFound,
+///     own: OwnResources::Here,
 ///     headers: HeaderRules::default(),
 ///     writes: WriteOptions::READ_ONLY,
 ///     hosts: Hosts::Any,
@@ -196,8 +208,10 @@ impl Site {
     /// What is sent with answers about `path` besides what describes them.
     fn extra(&self, path: &ResourcePath<'_>) -> Arc<Extra> {
         let options = &self.options;
-        let put = options.writes.uploads != Uploads::Refused && options.access.lets_anybody_write(path);
-        options.headers.at(path, if put { Writable::Yes } else { Writable::No })
+        options.headers.at(path, || {
+            let put = options.writes.uploads != Uploads::Refused && options.access.lets_anybody_write(path);
+            if put { Writable::Yes } else { Writable::No }
+        })
     }
 
     /// The same for the file that a request target stands for, as far as its spelling tells.
@@ -264,14 +278,23 @@ impl Site {
     /// [`write`].
     async fn answer(&self, request: &HttpRequest, payload: &mut Payload) -> HttpResponse {
         let path = self.path_of(request.path());
-        match *request.method() {
-            Method::GET | Method::HEAD if path == HEALTH => return health::respond(self),
-            Method::GET | Method::HEAD if path == METRICS => return metrics::respond(self),
-            _ => {}
+        if self.options.own == OwnResources::Here
+            && let Some(response) = self.tell(request.method(), path)
+        {
+            return response;
         }
         let mut response = self.answer_about(path, request, payload).await;
         self.accompany(path, request.head(), &mut response);
         response
+    }
+
+    /// What the server tells of itself.
+    fn tell(&self, method: &Method, path: &str) -> Option<HttpResponse> {
+        match *method {
+            Method::GET | Method::HEAD if path == HEALTH => Some(health::respond(self)),
+            Method::GET | Method::HEAD if path == METRICS => Some(metrics::respond(self)),
+            _ => None,
+        }
     }
 
     fn path_of<'a>(&self, path: &'a str) -> &'a str {

@@ -1,5 +1,6 @@
 //! Putting the parts together: listeners, workers, the announcement at start.
 
+mod admin;
 mod announcement;
 mod connections;
 mod http2;
@@ -98,12 +99,16 @@ pub fn run(config: Config, again: impl Fn() -> Result<Config, String> + 'static)
     if config.site.writes.allow_writes() {
         recover(&root);
         survive_size_limit();
+        if config.site.headers.say_immutable() {
+            log::warn!("Cache-Control says immutable: it is not sent for what may be written, but no-cache");
+        }
     }
     raise_descriptor_limit();
     let listeners = Listeners {
         tls: config.tls.as_ref().map(tls::acceptor).transpose().map_err(ServerError::Tls)?,
         site: listen(&config.addresses)?,
         redirect: listen(&config.redirects)?,
+        admin: listen(config.admin.as_slice())?,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

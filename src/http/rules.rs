@@ -146,16 +146,15 @@ impl HeaderRules {
         Self { common: Arc::new(common), rules, fingerprints }
     }
 
-    /// Whether any answer says that a file never changes.
+    /// Whether a `Cache-Control` of the operator says that files never change.
     pub fn say_immutable(&self) -> bool {
-        let explicit = self.rules.iter().filter_map(|rule| rule.cache_control.as_ref());
-        explicit.chain([&self.common.cache_control]).any(says_immutable)
-            || self.fingerprints == Fingerprints::Immutable
+        let ruled = self.rules.iter().filter_map(|rule| rule.cache_control.as_ref());
+        ruled.chain([&self.common.cache_control]).any(says_immutable)
     }
 
     /// What is sent with answers about `path`. What may be written is never said to be immutable: a browser would keep the
-    /// bytes of before and not ask again.
-    pub(super) fn at(&self, path: &ResourcePath<'_>, writable: Writable) -> Arc<Extra> {
+    /// bytes of before and not ask again. Whether it may is asked only where it counts.
+    pub(super) fn at(&self, path: &ResourcePath<'_>, writable: impl FnOnce() -> Writable) -> Arc<Extra> {
         let mut extra = Arc::clone(&self.common);
         let mut ruled = false;
         for rule in self.rules.iter().filter(|rule| rule.files.matches(path)) {
@@ -172,11 +171,14 @@ impl HeaderRules {
             }
         }
         let fingerprinted = !ruled && self.fingerprints == Fingerprints::Immutable;
-        if writable == Writable::No && fingerprinted && has_fingerprint(path.name()) {
-            Arc::make_mut(&mut extra).cache_control = IMMUTABLE;
-        }
-        if writable == Writable::Yes && says_immutable(&extra.cache_control) {
-            Arc::make_mut(&mut extra).cache_control = NO_CACHE;
+        let fingerprinted = fingerprinted && has_fingerprint(path.name());
+        let said = says_immutable(&extra.cache_control);
+        if said || fingerprinted {
+            match writable() {
+                Writable::Yes if said => Arc::make_mut(&mut extra).cache_control = NO_CACHE,
+                Writable::No if fingerprinted => Arc::make_mut(&mut extra).cache_control = IMMUTABLE,
+                Writable::Yes | Writable::No => {}
+            }
         }
         extra
     }

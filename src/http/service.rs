@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use actix_http::Request;
+use actix_http::{Request, Response};
 use actix_service::{Service, ServiceFactory};
 use actix_web::HttpResponse;
 use actix_web::body::BoxBody;
@@ -18,7 +18,7 @@ use super::error::Problem;
 use super::express::Express;
 use super::streams::Streams;
 use super::turns::Turn;
-use super::{Hosts, Site, SiteOptions, TurnStream, access, origin, write};
+use super::{HEALTH, Hosts, METRICS, Site, SiteOptions, TurnStream, access, origin, write};
 use crate::access::{Access, Visitor};
 
 /// [`Site`] as an actix service: the default service of an application, or mounted at a prefix.
@@ -60,6 +60,17 @@ impl SiteService {
     /// Wraps a connection, on which this site answers what it can without actix.
     pub fn connect<S>(&self, stream: S, peer: Option<SocketAddr>) -> TurnStream<S> {
         TurnStream::new(stream).with_express(Express::new(Arc::clone(&self.0), peer))
+    }
+
+    /// What the server tells of itself, at an address of its own; `/health` and `/metrics` are enough there.
+    pub fn tell(&self, request: &Request) -> Response<BoxBody> {
+        let path = match request.path() {
+            "/health" => HEALTH,
+            "/metrics" => METRICS,
+            path => path,
+        };
+        let told = self.0.load().tell(request.method(), path);
+        told.unwrap_or_else(|| Problem::not_found(request.path()).respond_as_document()).into()
     }
 
     /// Who may do what, and under which names.

@@ -19,6 +19,7 @@ pub(super) fn site(folder: &std::path::Path) -> Site {
         dotfiles: Dotfiles::Hidden,
         listing: Listing::Shown,
         fallback: Fallback::NotFound,
+        own: OwnResources::Here,
         headers: HeaderRules::default(),
         writes: WriteOptions::READ_ONLY,
         hosts: Hosts::Any,

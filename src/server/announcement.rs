@@ -28,6 +28,9 @@ pub(super) fn announce(
     for address in reachable(&listeners.redirect)? {
         writeln!(out, "  http://{address}/ leads there")?;
     }
+    for address in reachable(&listeners.admin)? {
+        writeln!(out, "  http://{address}/ tells health and metrics")?;
+    }
     let symlinks = match config.symlinks {
         SymlinkPolicy::Deny => "no symbolic links",
         SymlinkPolicy::Within => "symbolic links within the folder",

@@ -19,6 +19,7 @@ use tokio::io::AsyncWrite;
 use tokio_rustls::TlsAcceptor;
 
 use super::ServerError;
+use super::admin;
 use super::http2::Http2Stream;
 use super::redirect;
 use super::transport::Transport;
@@ -45,6 +46,8 @@ pub(super) struct Listeners {
     pub(super) site: Vec<TcpListener>,
     /// Here they are sent to the others.
     pub(super) redirect: Vec<TcpListener>,
+    /// Here the server tells of itself.
+    pub(super) admin: Vec<TcpListener>,
     /// What encrypts the connections of the former.
     pub(super) tls: Option<TlsAcceptor>,
 }
@@ -71,6 +74,9 @@ pub(super) fn serve(site: SiteService, listeners: Listeners) -> Result<Server, S
     let first = listeners.site.first().map(TcpListener::local_addr).transpose().map_err(ServerError::Io)?;
     for listener in listeners.redirect {
         builder = redirect::listen(builder, listener, first.map_or(443, |address| address.port()))?;
+    }
+    for listener in listeners.admin {
+        builder = admin::listen(builder, listener, shared.site.clone())?;
     }
     for listener in listeners.site {
         let shared = shared.clone();

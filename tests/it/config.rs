@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::Signal;
 
-use crate::harness::{Folder, Launch, Response, Server, eventually, get, put};
+use crate::harness::{Client, Folder, Launch, Response, Server, eventually, get, put};
 
 /// A server with this configuration, in a folder with a few files.
 fn serving(config: &str, launch: Launch) -> Server {
@@ -205,6 +206,79 @@ fn what_can_be_changed_changes_without_an_end_of_connections() {
     server.signal(Signal::HUP);
     eventually("a signal is heard", || (server.stderr().matches(READ_AGAIN).count() > before).then_some(()));
     client.ask(&get("/file.txt")).expect(200);
+}
+
+#[test]
+fn reloading_under_load_fails_and_mixes_nothing() {
+    const ROUNDS: usize = 20;
+    let config = |round: usize| {
+        format!("allow-upload = true\ncache-control = \"max-age={round}\"\nheader = [\"X-Round: {round}\"]\n")
+    };
+    let server = serving(&config(0), Launch::new().arg("-v"));
+    server.folder().write("counter", "0");
+    let over = AtomicBool::new(false);
+    let address = server.address();
+    std::thread::scope(|scope| {
+        let _ending = Ending(&over);
+        let read = || {
+            let (mut client, mut count) = (Client::connect(address), 0);
+            while !over.load(Ordering::Relaxed) {
+                for asked in [
+                    get("/file.txt"),
+                    get("/file.txt").field("Want-Repr-Digest", "unknown=1"),
+                    get("/missing"),
+                ] {
+                    let response = client.ask(&asked).expect_one_of(&[200, 404]);
+                    if response.status == 200 {
+                        let age = response.field("Cache-Control").unwrap().strip_prefix("max-age=");
+                        assert_eq!(
+                            age,
+                            response.field("X-Round"),
+                            "two configurations in one answer\n{response}"
+                        );
+                        response.expect_file(b"file.txt");
+                    }
+                    count += 1;
+                }
+            }
+            count
+        };
+        let count = || {
+            let (mut client, mut wins) = (Client::connect(address), 0);
+            while !over.load(Ordering::Relaxed) {
+                let seen = client.ask(&get("/counter")).expect(200);
+                let next = seen.text().parse::<usize>().unwrap() + 1;
+                let asked = put("/counter", next.to_string()).field("If-Match", seen.tag());
+                wins += usize::from(client.ask(&asked).expect_one_of(&[204, 412]).status == 204);
+            }
+            wins
+        };
+        let readers: Vec<_> = (0..2).map(|_| scope.spawn(read)).collect();
+        let counters: Vec<_> = (0..2).map(|_| scope.spawn(count)).collect();
+        for round in 1..=ROUNDS {
+            let before = server.stderr().matches(READ_AGAIN).count();
+            server.folder().write_outside("ifmatch.toml", config(round));
+            server.signal(Signal::HUP);
+            eventually("it is reloaded", || {
+                (server.stderr().matches(READ_AGAIN).count() > before).then_some(())
+            });
+        }
+        over.store(true, Ordering::Relaxed);
+        let read: usize = readers.into_iter().map(|reader| reader.join().unwrap()).sum();
+        let wins: usize = counters.into_iter().map(|counter| counter.join().unwrap()).sum();
+        assert!(read > ROUNDS && wins > 0, "{read} {wins}");
+        assert_eq!(server.get("/counter").text(), wins.to_string());
+        println!("{ROUNDS} reloads, {read} answers, {wins} writes");
+    });
+}
+
+/// Lets the threads end when the test fails in between.
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 #[test]

@@ -157,3 +157,28 @@ fn a_line_of_the_json_log_has_its_parts_by_name() {
         assert_eq!(line[name], wanted, "{name} in {line}");
     }
 }
+
+#[test]
+fn health_and_metrics_can_have_an_address_of_their_own() {
+    let server = Launch::new().args(["--admin-bind", "127.0.0.1:0"]).start();
+    server.folder().write("file", "x");
+    server.get("/file").expect_file(b"x");
+    let line = eventually("the other address is told", || {
+        server.stdout().lines().find(|line| line.ends_with(" tells health and metrics")).map(str::to_owned)
+    });
+    let address = line.trim().strip_prefix("http://").unwrap().split('/').next().unwrap().parse().unwrap();
+    for (target, status) in [
+        ("/health", 200),
+        ("/metrics", 200),
+        ("/__ifmatch__/health", 200),
+        ("/__ifmatch__/metrics", 200),
+        ("/", 404),
+        ("/file", 404),
+    ] {
+        let mut client = crate::harness::Client::connect(address);
+        client.ask(&get(target)).expect(status);
+        assert_eq!(server.get(target).status == 200, matches!(target, "/" | "/file"), "{target}");
+    }
+    let mut client = crate::harness::Client::connect(address);
+    client.ask(&put("/file", "y")).expect(404);
+}

@@ -33,13 +33,13 @@ fn rules_add_to_each_other_and_the_last_one_counts() {
         ("docs/new/a.pdf", "no-store", "x-a=docs x-b=pdf"),
     ];
     for (name, cache_control, fields) in cases {
-        let extra = rules.at(&path(name), Writable::No);
+        let extra = rules.at(&path(name), || Writable::No);
         let texts = extra.fields.iter().map(|(name, value)| format!("{name}={}", value.to_str().unwrap()));
         assert_eq!(extra.cache_control, cache_control, "{name}");
         assert_eq!(texts.collect::<Vec<_>>().join(" "), fields, "{name}");
     }
-    assert!(rules.is_common(&rules.at(&path("a.txt"), Writable::No)));
-    assert!(!rules.is_common(&rules.at(&path("a.pdf"), Writable::No)));
+    assert!(rules.is_common(&rules.at(&path("a.txt"), || Writable::No)));
+    assert!(!rules.is_common(&rules.at(&path("a.pdf"), || Writable::No)));
 }
 
 #[test]
@@ -52,11 +52,12 @@ fn what_may_be_written_is_never_said_to_be_immutable() {
         ("app.3f2a9c1b.js", Writable::Yes, "no-cache"),
         ("app.js", Writable::No, "no-cache"),
         ("kept/app.3f2a9c1b.js", Writable::No, "max-age=60"),
+        ("kept/app.3f2a9c1b.js", Writable::Yes, "max-age=60"),
         ("forever/a", Writable::No, forever),
         ("forever/a", Writable::Yes, "no-cache"),
     ];
     for (name, writable, expected) in cases {
-        assert_eq!(rules.at(&path(name), writable).cache_control, expected, "{name} {writable:?}");
+        assert_eq!(rules.at(&path(name), || writable).cache_control, expected, "{name} {writable:?}");
     }
 }
 
