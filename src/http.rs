@@ -16,6 +16,7 @@ mod health;
 mod html;
 mod listing;
 mod metrics;
+mod mount;
 mod origin;
 mod redirect;
 mod refusal;
@@ -47,6 +48,7 @@ use error::Problem;
 pub(crate) use express::not_encrypted;
 pub use fields::{Fields, renderer};
 use metrics::Metrics;
+pub use mount::MountedSite;
 pub use origin::Hosts;
 pub(crate) use redirect::to_https;
 use rules::{Extra, HeaderRules, Kept, Writable};
@@ -112,52 +114,13 @@ pub enum Fallback {
     SinglePage,
 }
 
-/// A folder presented over HTTP.
-///
-/// Under `actix_web::HttpServer`, as in the example, pipelined requests are framed as actix-http frames
-/// them; [`crate::server`] shows how [`TurnStream`] keeps a connection in step.
-///
-/// ```no_run
-/// use std::sync::Arc;
-/// use ifmatch::access::Access;
-/// use ifmatch::http::rules::HeaderRules;
-/// use ifmatch::http::{self, Fallback, Hosts, Listing, OwnResources, Site, SiteOptions};
-/// use ifmatch::resource_path::Dotfiles;
-/// use ifmatch::root::{Root, SymlinkPolicy};
-/// use ifmatch::validator_store::digest::DigestAlgorithm;
-/// use ifmatch::validator_store::index::IndexMode;
-/// use ifmatch::validator_store::{StoreOptions, ValidatorStore, watch};
-/// use ifmatch::write::WriteOptions;
-///
-/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let root = Root::open("public".as_ref(), SymlinkPolicy::Within)?;
-/// let store = StoreOptions { algorithm: DigestAlgorithm::Xxh3, memory: 64 << 20, index: IndexMode::Off };
-/// let store = ValidatorStore::new(root, store, http::renderer());
-/// let watch = watch::start(Arc::clone(&store));
-/// let options = SiteOptions {
-///     index_file: "index.html".to_owned(),
-///     dotfiles: Dotfiles::Hidden,
-///     listing: Listing::Shown,
-///     fallback: Fallback::NotFound,
-///     own: OwnResources::Here,
-///     headers: HeaderRules::default(),
-///     writes: WriteOptions::READ_ONLY,
-///     hosts: Hosts::Any,
-///     access: Arc::new(Access::open()),
-/// };
-/// let site = Site::new(store, options, watch).mounted_at("/assets");
-/// let server = actix_web::HttpServer::new(move || actix_web::App::new().service(site.clone()));
-/// server.bind("127.0.0.1:8080")?.run().await?;
-/// # Ok(())
-/// # }
-/// ```
+/// A folder presented over HTTP. Applications use [`crate::service`].
 pub struct Site {
     store: Arc<Store>,
     writer: Arc<Writer<Fields>>,
     options: SiteOptions,
     watch: Arc<WatchStatus>,
     metrics: Arc<Metrics>,
-    mount: String,
     /// Tells this site from the ones before it, whose options were others.
     edition: u64,
     /// The methods that are answered.
@@ -181,7 +144,6 @@ impl Site {
             options,
             watch,
             metrics: Arc::default(),
-            mount: String::new(),
             edition: next_edition(),
             allow,
             not_found_page,
@@ -196,7 +158,6 @@ impl Site {
             writer: Arc::clone(&self.writer),
             watch: Arc::clone(&self.watch),
             metrics: Arc::clone(&self.metrics),
-            mount: self.mount.clone(),
             edition: next_edition(),
             allow: self.allow.clone(),
             not_found_page: self.not_found_page.clone(),
@@ -267,17 +228,9 @@ impl Site {
         self.writer.guard()
     }
 
-    /// The same site below the URL prefix `mount` (`/assets`), for an application of your own:
-    /// `App::new().service(site.mounted_at("/assets"))`.
-    pub fn mounted_at(self, mount: &str) -> SiteService {
-        let mount = mount.trim_end_matches('/').to_owned();
-        SiteService::new(Self { mount, ..self })
-    }
-
-    /// Answers one request. The steps: for whom it is, the server's own resources, the method, who asks, then [`get`] or
-    /// [`write`].
-    async fn answer(&self, request: &HttpRequest, payload: &mut Payload) -> HttpResponse {
-        let path = self.path_of(request.path());
+    /// Answers one request, whose path below the place of the site is `path`. The steps: for whom it is, the server's own
+    /// resources, the method, who asks, then [`get`] or [`write`].
+    async fn answer(&self, path: &str, request: &HttpRequest, payload: &mut Payload) -> HttpResponse {
         if self.options.own == OwnResources::Here
             && let Some(response) = self.tell(request.method(), path)
         {
@@ -295,10 +248,6 @@ impl Site {
             Method::GET | Method::HEAD if path == METRICS => Some(metrics::respond(self)),
             _ => None,
         }
-    }
-
-    fn path_of<'a>(&self, path: &'a str) -> &'a str {
-        path.strip_prefix(self.mount.as_str()).unwrap_or_default()
     }
 
     async fn answer_about(&self, path: &str, request: &HttpRequest, payload: &mut Payload) -> HttpResponse {

@@ -15,7 +15,6 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use connections::Listeners;
@@ -24,12 +23,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Banner, Config, IndexCache, Watch};
 use crate::http::{self, Site};
-use crate::root::{CacheError, CacheFolder, Recovered, Root, RootError, shown};
+use crate::root::{CacheError, CacheFolder, Root, RootError, shown};
 use crate::validator_store::ValidatorStore;
 use crate::validator_store::index::IndexMode;
 use crate::validator_store::index::keeper::{self, KeeperOptions};
-use crate::validator_store::record::has_tag;
 use crate::validator_store::watch::{self, WatchStatus};
+use crate::write;
 
 /// How many connections may wait to be accepted; the kernel allows at most net.core.somaxconn. With the 128 that the
 /// standard library asks for, a burst of clients waits for a second and more until they try again.
@@ -97,8 +96,7 @@ pub fn run(config: Config, again: impl Fn() -> Result<Config, String> + 'static)
     let root = Root::open(&config.root, config.symlinks).map_err(ServerError::Root)?;
     let cache = index_cache(&config, &root)?;
     if config.site.writes.allow_writes() {
-        recover(&root);
-        survive_size_limit();
+        write::prepare(&root);
         if config.site.headers.say_immutable() {
             log::warn!("Cache-Control says immutable: it is not sent for what may be written, but no-cache");
         }
@@ -159,24 +157,6 @@ fn raise_descriptor_limit() {
     }
 }
 
-/// A write beyond the limit on the size of files (RLIMIT_FSIZE) is an error where this signal has a handler,
-/// and the end of the process where it has none.
-fn survive_size_limit() {
-    let reached = Arc::new(AtomicBool::new(false));
-    if let Err(error) = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, reached) {
-        log::warn!("a limit on the size of files would end the server: {error}");
-    }
-}
-
-/// Brings to an end what a server that died has left.
-fn recover(root: &Root) {
-    match root.recover(&has_tag) {
-        Ok(found) if found == Recovered::default() => {}
-        Ok(found) => log::warn!("interrupted writes: {found:?}"),
-        Err(error) => log::warn!("interrupted writes were not looked for: {error:?}"),
-    }
-}
-
 async fn serve(
     config: Config,
     again: Box<reload::Again>,
@@ -203,7 +183,7 @@ async fn serve(
     if config.log.banner == Banner::Shown {
         progress::show(store);
     }
-    let site = site.mounted_at("");
+    let site = site.into_service();
     actix_web::rt::spawn(reload::watch(site.clone(), config, again, hangup.ok()));
     let ended = connections::serve(site, listeners)?.await.map_err(ServerError::Io);
     keeper.finish();

@@ -7,6 +7,7 @@
 
 mod commit;
 mod judge;
+mod prepare;
 mod quarantine;
 mod upload;
 
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+pub use prepare::prepare;
 pub use upload::Upload;
 
 use crate::resource_path::ResourcePath;

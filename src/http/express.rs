@@ -103,7 +103,7 @@ impl Express {
         let question = Question::of(&request)?;
         let site = self.site.load();
         let site: &Site = &site;
-        let path = without_query(question.target).strip_prefix(site.mount.as_str())?;
+        let path = without_query(question.target);
         let Target { path, form } = ResourcePath::parse(path, site.options.dotfiles).ok()?;
         let index = match form {
             Form::Plain => None,

@@ -82,6 +82,10 @@ const LOOKUPS: usize = 8;
 pub(super) async fn answer(site: &Site, request: &HttpRequest, path: &str) -> HttpResponse {
     let target = match ResourcePath::parse(path, site.options.dotfiles) {
         Ok(target) => target,
+        // The place of a site in an application, without its slash.
+        Err(PathError::NotAPath) if path.is_empty() => {
+            return respond::redirect(&ResourcePath::ROOT, request);
+        }
         Err(PathError::Hidden) => return not_found_page(site, request, path).await,
         Err(error) => return Problem::bad_path(error).respond(request),
     };
@@ -133,7 +137,7 @@ async fn respond_selected(
                 respond_representation(request, conditions, representation, digest, content).await?;
             Ok(response.map(listing::protect))
         }
-        Selected::DirectoryWithoutSlash => Ok(Some(respond::redirect(&site.mount, &target.path, request))),
+        Selected::DirectoryWithoutSlash => Ok(Some(respond::redirect(&target.path, request))),
     }
 }
 

@@ -124,7 +124,7 @@ pub(super) fn bad_path(error: PathError) -> Problem {
 }
 
 /// 400 for tags that cannot be read, with a line to copy.
-pub(super) fn malformed(field: PreconditionField, head: &RequestHead, path: &str) -> Problem {
+pub(super) fn malformed(field: PreconditionField, head: &RequestHead) -> Problem {
     let name = match field {
         PreconditionField::IfNoneMatch => IF_NONE_MATCH,
         PreconditionField::IfMatch | PreconditionField::IfUnmodifiedSince => IF_MATCH,
@@ -135,6 +135,7 @@ pub(super) fn malformed(field: PreconditionField, head: &RequestHead, path: &str
         Ok(tag) if !tag.is_empty() && tag.bytes().all(|byte| bare(&byte)) => tag,
         _ => "TAG",
     };
+    let path = head.uri.path();
     let host = host(head).unwrap_or_else(|| "HOST".to_owned());
     Problem::document(
         StatusCode::BAD_REQUEST,

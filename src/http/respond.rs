@@ -111,8 +111,8 @@ pub(super) fn unsatisfiable(
 }
 
 /// 301 to the path with its slash; the query is kept. The location begins with exactly one slash.
-pub(super) fn redirect(mount: &str, path: &ResourcePath<'_>, request: &HttpRequest) -> HttpResponse {
-    let mut location = format!("{mount}{}/", path.to_url_path());
+pub(super) fn redirect(path: &ResourcePath<'_>, request: &HttpRequest) -> HttpResponse {
+    let mut location = format!("{}/", path.to_url_path().trim_end_matches('/'));
     if let Some(query) = request.uri().query() {
         location.push('?');
         location.push_str(query);

@@ -1,5 +1,5 @@
-//! A site as actix services: for an application, and for requests that wait for `100 Continue`. Which site it is can change
-//! between two requests.
+//! A site as actix services: for the server's own application, and for requests that wait for `100 Continue`. Which site it
+//! is can change between two requests.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use std::time::Instant;
 
 use actix_http::{Request, Response};
 use actix_service::{Service, ServiceFactory};
-use actix_web::HttpResponse;
 use actix_web::body::BoxBody;
-use actix_web::dev::{AppService, HttpServiceFactory, ResourceDef, ServiceRequest, ServiceResponse};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
+use actix_web::{HttpRequest, HttpResponse};
 use arc_swap::ArcSwap;
 
 use super::error::Problem;
@@ -21,15 +21,18 @@ use super::turns::Turn;
 use super::{HEALTH, Hosts, METRICS, Site, SiteOptions, TurnStream, access, origin, write};
 use crate::access::{Access, Visitor};
 
-/// [`Site`] as an actix service: the default service of an application, or mounted at a prefix.
+/// [`Site`] as an actix service: the default service of an application, which answers every path.
 #[derive(Clone)]
 pub struct SiteService(Arc<ArcSwap<Site>>);
 
-impl SiteService {
-    pub(super) fn new(site: Site) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(site)))
+impl Site {
+    /// As the default service of an application.
+    pub fn into_service(self) -> SiteService {
+        SiteService(Arc::new(ArcSwap::from_pointee(self)))
     }
+}
 
+impl SiteService {
     /// Answers a client that waits for `100 Continue`: a write that would be refused is refused now, before
     /// its body is sent.
     ///
@@ -37,7 +40,7 @@ impl SiteService {
     /// The response.
     pub async fn expect(self, request: Request) -> Result<Request, HttpResponse> {
         let (site, began) = (self.0.load_full(), Instant::now());
-        let path = site.path_of(request.path());
+        let path = request.path();
         let refused = match *request.method() {
             _ if !origin::names_a_host(request.head()) => Err(Problem::no_such_host().respond_as_document()),
             Method::GET | Method::HEAD | Method::OPTIONS => return Ok(request),
@@ -85,10 +88,30 @@ impl SiteService {
     }
 }
 
-impl HttpServiceFactory for SiteService {
-    fn register(self, config: &mut AppService) {
-        let resource = ResourceDef::root_prefix(&self.0.load().mount);
-        config.register_service(resource, None, self, None);
+impl Site {
+    /// Answers a request that actix has received, about `path` below the place of this site.
+    pub(super) async fn serve(
+        &self,
+        path: &str,
+        request: &HttpRequest,
+        mut payload: Payload,
+    ) -> HttpResponse {
+        let began = Instant::now();
+        let answering = request.conn_data::<Streams>().map(Streams::begin);
+        let mut response = match answering {
+            Some(None) => Problem::too_many_streams().respond(request),
+            _ => self.answer(path, request, &mut payload).await,
+        };
+        write::read_over(payload);
+        if let Some(Some(answering)) = answering {
+            response = response.map_body(|_, body| answering.watch(body));
+        }
+        self.note(request.head(), access::visitor(request), &response, began);
+        if let Some(turn) = request.conn_data::<Turn>() {
+            turn.end();
+            response = response.map_body(|_, body| BoxBody::new(turn.watch(body)));
+        }
+        response
     }
 }
 
@@ -115,23 +138,10 @@ impl Service<ServiceRequest> for SiteService {
     }
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let (site, began) = (self.0.load_full(), Instant::now());
+        let site = self.0.load_full();
         Box::pin(async move {
-            let (request, mut payload) = request.into_parts();
-            let answering = request.conn_data::<Streams>().map(Streams::begin);
-            let mut response = match answering {
-                Some(None) => Problem::too_many_streams().respond(&request),
-                _ => site.answer(&request, &mut payload).await,
-            };
-            write::read_over(payload);
-            if let Some(Some(answering)) = answering {
-                response = response.map_body(|_, body| answering.watch(body));
-            }
-            site.note(request.head(), access::visitor(&request), &response, began);
-            if let Some(turn) = request.conn_data::<Turn>() {
-                turn.end();
-                response = response.map_body(|_, body| BoxBody::new(turn.watch(body)));
-            }
+            let (request, payload) = request.into_parts();
+            let response = site.serve(request.path(), &request, payload).await;
             Ok(ServiceResponse::new(request, response))
         })
     }

@@ -1,8 +1,4 @@
-//! The site mounted in an application.
-
-use actix_web::http::StatusCode;
-use actix_web::http::header::{ETAG, LOCATION};
-use actix_web::{App, test, web};
+//! A site for the tests of the modules below.
 
 use super::*;
 use crate::root::{Root, SymlinkPolicy};
@@ -26,33 +22,4 @@ pub(super) fn site(folder: &std::path::Path) -> Site {
         access: Arc::new(crate::access::Access::open()),
     };
     Site::new(ValidatorStore::new(root, store, renderer()), options, Arc::default())
-}
-
-#[actix_web::test]
-async fn an_application_mounts_the_site_beside_its_own_routes() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("sub")).unwrap();
-    std::fs::write(folder.path().join("sub/file.txt"), "bytes").unwrap();
-    let own = web::resource("/own").to(|| async { "own" });
-    let app = App::new().service(own).service(site(folder.path()).mounted_at("/assets/"));
-    let app = test::init_service(app).await;
-    for (path, status, location) in [
-        ("/own", StatusCode::OK, None),
-        ("/assets/sub/file.txt", StatusCode::OK, None),
-        ("/assets/sub", StatusCode::MOVED_PERMANENTLY, Some("/assets/sub/")),
-        ("/assets/", StatusCode::OK, None),
-        ("/assets/__ifmatch__/health", StatusCode::OK, None),
-        ("/assets/nothing", StatusCode::NOT_FOUND, None),
-        ("/assetsub/file.txt", StatusCode::NOT_FOUND, None),
-        ("/sub/file.txt", StatusCode::NOT_FOUND, None),
-    ] {
-        let response = test::call_service(&app, test::TestRequest::get().uri(path).to_request()).await;
-        assert_eq!(response.status(), status, "{path}");
-        let found = response.headers().get(LOCATION).map(|value| value.to_str().unwrap().to_owned());
-        assert_eq!(found.as_deref(), location, "{path}");
-        assert_eq!(
-            response.headers().contains_key(ETAG),
-            status == StatusCode::OK && path != "/own" && !path.contains("health")
-        );
-    }
 }

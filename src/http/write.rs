@@ -150,7 +150,7 @@ fn check_head<'a>(site: &Site, head: &'a RequestHead, path: &'a str) -> Result<C
     }
     let preconditions = preconditions(&head.headers);
     if let Some(field) = preconditions.malformed_field() {
-        return Err(refusal::malformed(field, head, path));
+        return Err(refusal::malformed(field, head));
     }
     if head.method == Method::DELETE {
         let expected = ExpectedDigests::default();
@@ -270,8 +270,7 @@ async fn respond_outcome(
     let (now, extra) = (fields::now(), site.extra(path));
     match outcome {
         WriteOutcome::Created(entry) => {
-            let location = format!("{}{}", site.mount, path.to_url_path());
-            respond::created(&representation(&entry, &extra), &location, now)
+            respond::created(&representation(&entry, &extra), &path.to_url_path(), now)
         }
         WriteOutcome::Replaced(entry) => respond::replaced(&representation(&entry, &extra), now),
         // Without a tag: what is there need not have come from this request.

@@ -14,6 +14,7 @@ mod conditional;
 mod config;
 mod confinement;
 mod dependencies;
+mod embedding;
 mod express;
 mod freshness;
 mod fuzz;

@@ -10,12 +10,13 @@ const LONGEST_FILE: usize = 400;
 const LONGEST_FUNCTION: usize = 60;
 
 /// The layers, lowest first. A module may name modules of lower layers only; within a layer, nobody.
-const LAYERS: [&[&str]; 8] = [
+const LAYERS: [&[&str]; 9] = [
     &["semantics", "resource_path"],
     &["root", "access"],
     &["validator_store"],
     &["write"],
     &["http"],
+    &["embed"],
     &["config"],
     &["cli", "server"],
     &["main", "lib"],
@@ -58,7 +59,7 @@ const RESERVED: &[Reserved] = &[
     // `actix_files` has the tested parser of request paths.
     Reserved {
         name: "actix",
-        only_in: &["http.rs", "http/", "server.rs", "server/", "config.rs", "resource_path.rs"],
+        only_in: &["http.rs", "http/", "embed.rs", "server.rs", "server/", "config.rs", "resource_path.rs"],
     },
     Reserved { name: "StatusCode", only_in: &["http.rs", "http/"] },
 ];
