@@ -3,7 +3,9 @@
 mod access;
 mod etag;
 mod file;
+mod generate;
 mod headers;
+mod health;
 mod index;
 mod resolve;
 mod tls;
@@ -19,7 +21,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use log::LevelFilter;
 
-use crate::config::{self, Banner, Config, LogConfig, LogFormat, Settings, Watch};
+use crate::config::{self, Banner, Config, HealthTarget, LogConfig, LogFormat, Settings, Watch};
 use crate::http::{Fallback, Listing, OwnResources, SiteOptions};
 use crate::resource_path::{Dotfiles, ResourcePath};
 use crate::root::{SymlinkPolicy, WatchedFile};
@@ -30,7 +32,9 @@ use access::{AccessArgs, HashArgs};
 use etag::EtagArgs;
 pub use etag::TagRequest;
 use file::Rule;
+use generate::{CompletionsArgs, ManArgs};
 use headers::HeaderArgs;
+use health::HealthArgs;
 use index::IndexArgs;
 pub use resolve::Refused;
 use tls::TlsArgs;
@@ -62,6 +66,12 @@ enum Command {
     Check(Box<ServeArgs>),
     /// Make the hash of a password, for --auth and --auth-file
     HashPassword(HashArgs),
+    /// Ask a running server whether it is well (the exit code is 0), for containers
+    Health(HealthArgs),
+    /// Print a script that completes commands and options
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    Man(ManArgs),
 }
 
 /// What there is to do.
@@ -74,6 +84,10 @@ pub enum Action {
     PrintTags(TagRequest),
     /// Ask for a password and print its hash.
     HashPassword(PasswordRequest),
+    /// Ask a server how it is.
+    AskHealth(HealthTarget),
+    /// Print this text.
+    Print(Vec<u8>),
 }
 
 #[derive(Debug, Args)]
@@ -189,7 +203,9 @@ impl Cli {
     /// # Errors
     /// [`Refused`]; asking for help is among them.
     pub fn resolve(arguments: &[OsString]) -> Result<Action, Refused> {
-        Ok(resolve::resolve(arguments)?.lower()?)
+        resolve::resolve(arguments)
+            .map_err(|error| if health::is_asked(arguments) { health::unknown(error) } else { error })?
+            .lower()
     }
 
     fn serve_args(&mut self) -> Option<&mut ServeArgs> {
@@ -200,12 +216,15 @@ impl Cli {
         }
     }
 
-    fn lower(self) -> Result<Action, UsageError> {
+    fn lower(self) -> Result<Action, Refused> {
         match self.command {
+            Some(Command::Health(args)) => args.lower().map(Action::AskHealth),
+            Some(Command::Completions(args)) => Ok(Action::Print(args.text())),
+            Some(Command::Man(args)) => Ok(Action::Print(args.text()?)),
             Some(Command::Etag(args)) => Ok(Action::PrintTags(args.lower())),
             Some(Command::HashPassword(args)) => Ok(Action::HashPassword(args.lower()?)),
-            Some(Command::Check(serve)) => serve.lower().map(|config| Action::Check(Box::new(config))),
-            None => self.serve.lower().map(|config| Action::Serve(Box::new(config))),
+            Some(Command::Check(serve)) => Ok(Action::Check(Box::new(serve.lower()?))),
+            None => Ok(Action::Serve(Box::new(self.serve.lower()?))),
         }
     }
 }

@@ -68,6 +68,17 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
+/// A server whose health is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthTarget {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Where it tells.
+    pub path: String,
+    /// The file with its certificate, if it speaks HTTPS.
+    pub certificate: Option<PathBuf>,
+}
+
 /// The folder in which the index is saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IndexCache {

@@ -33,6 +33,11 @@ fn main() -> ExitCode {
             Ok(lines) => print_lines(lines.into_iter().map(Ok)),
             Err(error) => fail(&error),
         },
+        Ok(Action::AskHealth(target)) => match server::probe(&target) {
+            Ok(line) => print_lines([Ok(line)].into_iter()),
+            Err(error) => fail(&error),
+        },
+        Ok(Action::Print(text)) => print(&text),
         Err(Refused::CommandLine(error)) => error.exit(),
         Err(Refused::Usage(error)) => fail(&error),
     }
@@ -52,6 +57,14 @@ fn print_lines(lines: impl Iterator<Item = Result<String, UsageError>>) -> ExitC
         }
     }
     code
+}
+
+/// Prints a text that ends its own lines. Whoever wanted it may have gone.
+fn print(text: &[u8]) -> ExitCode {
+    match io::stdout().write_all(text) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => fail(&error),
+        _ => ExitCode::SUCCESS,
+    }
 }
 
 fn fail(error: &dyn Error) -> ExitCode {

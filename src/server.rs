@@ -4,6 +4,7 @@ mod admin;
 mod announcement;
 mod connections;
 mod http2;
+mod probe;
 mod progress;
 mod redirect;
 mod reload;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use connections::Listeners;
+pub use probe::{ProbeError, probe};
 pub use tls::TlsError;
 use tokio::signal::unix::{SignalKind, signal};
 

@@ -103,7 +103,7 @@ fn try_alone(flags: &Command, setting: &Setting) -> Result<(), UsageError> {
 }
 
 /// What clap says, in one line and without advice for a terminal.
-fn sentence(error: &clap::Error) -> String {
+pub(super) fn sentence(error: &clap::Error) -> String {
     let text = error.to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     let lines = text.lines().map(str::trim).take_while(|line| {

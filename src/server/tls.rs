@@ -141,6 +141,15 @@ impl Files {
     }
 }
 
+/// The certificate that a server with this file has.
+///
+/// # Errors
+/// [`TlsError`].
+pub(super) fn certificate(file: &Path) -> Result<CertificateDer<'static>, TlsError> {
+    CertificateDer::from_pem_slice(&read(&WatchedFile::new(file.to_owned()))?)
+        .map_err(|error| TlsError::new(file, format!("there is no certificate in it: {error:?}")))
+}
+
 fn read(file: &WatchedFile) -> Result<Vec<u8>, TlsError> {
     file.read().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => TlsError::new(file.path(), "there is no such file"),

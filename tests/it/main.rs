@@ -10,6 +10,7 @@
 mod accounts;
 mod attacks;
 mod bodies;
+mod commands;
 mod conditional;
 mod config;
 mod confinement;

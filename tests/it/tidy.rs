@@ -40,7 +40,7 @@ const RESERVED: &[Reserved] = &[
     Reserved { name: "toml::", only_in: &["cli/file.rs", "cli/file/"] },
     Reserved { name: "strsim::", only_in: &["cli/file.rs"] },
     Reserved { name: "indicatif::", only_in: &["server/progress.rs"] },
-    Reserved { name: "tokio_rustls::rustls", only_in: &["server/tls.rs"] },
+    Reserved { name: "tokio_rustls::rustls", only_in: &["server/tls.rs", "server/probe.rs"] },
     Reserved { name: "x509_cert::", only_in: &["server/tls.rs"] },
     Reserved { name: "unsafe", only_in: &["root/lease.rs"] },
     Reserved { name: "libc::", only_in: &["root/lease.rs"] },
