@@ -10,12 +10,14 @@ mod verifier;
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::resource_path::pattern::PathPattern;
 use crate::resource_path::{Dotfiles, ResourcePath};
 use attempts::Attempts;
+use secret::SecretError;
 pub use secret::{Secret, new_token, password_hash};
-use verifier::Verifier;
+use verifier::{Question, Verifier};
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,7 +50,7 @@ struct Account {
 pub struct Access {
     accounts: Vec<Account>,
     everybody: Rules,
-    attempts: Attempts,
+    attempts: Arc<Attempts>,
     verifier: Verifier,
 }
 
@@ -78,11 +80,25 @@ pub enum Proof {
 
 /// Why accounts cannot be set up, as the second half of a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AccessError(String);
+pub struct AccessError {
+    why: String,
+    index: usize,
+}
 
 impl fmt::Display for AccessError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.why)
+    }
+}
+
+impl AccessError {
+    fn new(why: impl Into<String>) -> Self {
+        Self { why: why.into(), index: 0 }
+    }
+
+    /// Which of several lines it is about, counted from 0.
+    pub fn index(&self) -> usize {
+        self.index
     }
 }
 
@@ -96,7 +112,7 @@ impl Right {
             "r" => Ok(Self::Read),
             "rw" => Ok(Self::Write),
             "-" => Ok(Self::None),
-            _ => Err(AccessError(format!("{text:?} is not a right; they are r, rw and -"))),
+            _ => Err(AccessError::new(format!("{text:?} is not a right; they are r, rw and -"))),
         }
     }
 }
@@ -137,10 +153,13 @@ impl Rules {
 }
 
 impl Access {
+    fn new(accounts: Vec<Account>, everybody: Rules) -> Self {
+        Self { accounts, everybody, attempts: Arc::new(Attempts::new()), verifier: Verifier::new() }
+    }
+
     /// No accounts: everybody may do what the server allows.
     pub fn open() -> Self {
-        let everybody = Rules::everywhere(Right::Write);
-        Self { accounts: Vec::new(), everybody, attempts: Attempts::new(), verifier: Verifier::new() }
+        Self::new(Vec::new(), Rules::everywhere(Right::Write))
     }
 
     /// Sets up accounts from lines `NAME:HASH`, `NAME:HASH@/PATH:RIGHT` and, for everybody, `@/PATH:RIGHT`; a
@@ -155,34 +174,10 @@ impl Access {
     ) -> Result<Self, AccessError> {
         let mut accounts: Vec<Account> = Vec::new();
         let mut common = Rules::everywhere(everybody);
-        for line in lines {
-            let (who, rule) = match line.rfind("@/") {
-                Some(at) => (&line[..at], Some(parse_rule(&line[at + 1..])?)),
-                None => (line, None),
-            };
-            if who.is_empty() {
-                let (path, right) = rule.ok_or_else(|| AccessError("there is an empty line".to_owned()))?;
-                common.set(path, right);
-                continue;
-            }
-            let (name, hash) = who
-                .split_once(':')
-                .filter(|(name, _)| !name.is_empty())
-                .ok_or_else(|| AccessError("it has no colon; an account is written NAME:HASH".to_owned()))?;
-            let secret = Secret::parse(hash).ok_or_else(|| unknown_hash(name))?;
-            let known = accounts.iter_mut().find(|account| account.name == name);
-            let account = match known {
-                Some(account) if account.secret == secret => account,
-                Some(_) => return Err(AccessError(format!("{name:?} has two different hashes"))),
-                None => {
-                    accounts.push(Account { name: name.to_owned(), secret, rules: Rules::default() });
-                    accounts.last_mut().ok_or_else(|| unknown_hash(name))?
-                }
-            };
-            let (path, right) = rule.unwrap_or((ResourcePath::ROOT, Right::Write));
-            account.rules.set(path, right);
+        for (index, line) in lines.into_iter().enumerate() {
+            parse_line(line, &mut accounts, &mut common).map_err(|error| AccessError { index, ..error })?;
         }
-        Ok(Self { accounts, everybody: common, attempts: Attempts::new(), verifier: Verifier::new() })
+        Ok(Self::new(accounts, common))
     }
 
     /// Adds that the account called `name`, or everybody for `*`, may do `right` with what any of `patterns` is about, and no more
@@ -201,7 +196,9 @@ impl Access {
             ("*", _) => &mut self.everybody,
             (_, Some(account)) => &mut account.rules,
             (_, None) => {
-                return Err(AccessError(format!("there is no account {name:?}; * stands for everybody")));
+                return Err(AccessError::new(format!(
+                    "there is no account {name:?}; * stands for everybody"
+                )));
             }
         };
         rules.patterns.extend(patterns.into_iter().map(|pattern| (pattern, right)));
@@ -260,14 +257,16 @@ impl Access {
         let (name, password) = match *credentials {
             Credentials::Password(name, password) => (name, password),
             Credentials::Token(token) => {
-                let found = self.accounts.iter().position(|account| account.secret.is_token(token));
+                let digest = secret::digest_of(token);
+                let found = self.accounts.iter().position(|account| account.secret.is_token(&digest));
                 return found.map_or(Proof::Wrong, |index| Proof::Given(Visitor(Some(index))));
             }
         };
-        if let Some(index) = self.attempts.known(name, password) {
+        let attempt = self.attempts.of(name, password, from);
+        if let Some(index) = self.attempts.known(&attempt) {
             return Proof::Given(Visitor(Some(index)));
         }
-        if let Some(seconds) = self.attempts.wait(name, from) {
+        if let Some(seconds) = self.attempts.wait(&attempt) {
             return Proof::Later(seconds);
         }
         let index = self.accounts.iter().position(|account| account.name == name && account.secret.is_slow());
@@ -275,15 +274,16 @@ impl Access {
         else {
             return Proof::Wrong;
         };
-        match (self.verifier.verify(secret.clone(), password.to_vec()).await, index) {
-            (Some(true), Some(index)) => {
-                self.attempts.succeeded(name, password, index, from);
-                Proof::Given(Visitor(Some(index)))
-            }
-            (Some(_), _) => {
-                self.attempts.failed(name, from);
-                Proof::Wrong
-            }
+        let (attempts, tried) = (Arc::clone(&self.attempts), attempt.clone());
+        let record = Box::new(move |is_right| match index {
+            Some(index) if is_right => attempts.succeeded(&tried, index),
+            _ => attempts.failed(&tried),
+        });
+        let at_once = self.attempts.at_once(&attempt);
+        let question = Question { attempt, secret: secret.clone(), password: password.to_vec(), record };
+        match (self.verifier.verify(question, at_once).await, index) {
+            (Some(true), Some(index)) => Proof::Given(Visitor(Some(index))),
+            (Some(_), _) => Proof::Wrong,
             (None, _) => Proof::Later(1),
         }
     }
@@ -297,9 +297,46 @@ impl Access {
     }
 }
 
+fn parse_line(line: &str, accounts: &mut Vec<Account>, common: &mut Rules) -> Result<(), AccessError> {
+    let (who, rule) = match line.rfind("@/") {
+        Some(at) => (&line[..at], Some(&line[at + 1..])),
+        None => (line, None),
+    };
+    if who.is_empty() {
+        let rule = rule.ok_or_else(|| AccessError::new("there is an empty line"))?;
+        let (path, right) = parse_rule(rule)?;
+        common.set(path, right);
+        return Ok(());
+    }
+    let (name, hash) = who
+        .split_once(':')
+        .filter(|(name, _)| !name.is_empty())
+        .ok_or_else(|| AccessError::new("it has no colon; an account is written NAME:HASH"))?;
+    if name.contains(char::is_control) {
+        return Err(AccessError::new(format!(
+            "the name {name:?} has a control character, which nobody can send"
+        )));
+    }
+    // Before the rule, which may be the end of a password.
+    let secret = Secret::parse(hash).map_err(|why| not_taken(name, why))?;
+    let (path, right) = rule.map_or(Ok((ResourcePath::ROOT, Right::Write)), parse_rule)?;
+    match accounts.iter_mut().find(|account| account.name == name) {
+        Some(account) if account.secret == secret => account.rules.set(path, right),
+        Some(_) => return Err(AccessError::new(format!("{name:?} has two different hashes"))),
+        None => {
+            let mut rules = Rules::default();
+            rules.set(path, right);
+            accounts.push(Account { name: name.to_owned(), secret, rules });
+        }
+    }
+    Ok(())
+}
+
 fn parse_rule(text: &str) -> Result<(ResourcePath<'static>, Right), AccessError> {
     let (path, right) = text.rsplit_once(':').ok_or_else(|| {
-        AccessError(format!("{text:?} has no right behind its path; write {text}:r, {text}:rw or {text}:-"))
+        AccessError::new(format!(
+            "{text:?} has no right behind its path; write {text}:r, {text}:rw or {text}:-"
+        ))
     })?;
     let right = Right::parse(right)?;
     let names = path.trim_matches('/');
@@ -309,14 +346,20 @@ fn parse_rule(text: &str) -> Result<(ResourcePath<'static>, Right), AccessError>
         ResourcePath::from_names(names, Dotfiles::Served).map(ResourcePath::into_owned)
     };
     path.map(|path| (path, right))
-        .ok_or_else(|| AccessError(format!("no request can name the path {names:?}")))
+        .ok_or_else(|| AccessError::new(format!("no request can name the path {names:?}")))
 }
 
-fn unknown_hash(name: &str) -> AccessError {
-    AccessError(format!(
-        "what stands behind {name:?} is not a hash that is known (bcrypt, SHA-512-crypt, argon2, token); passwords are never taken as \
-         plain text: make a hash with `ifmatch hash-password {name}`"
-    ))
+fn not_taken(name: &str, why: SecretError) -> AccessError {
+    AccessError::new(match why {
+        SecretError::Unknown => format!(
+            "what stands behind {name:?} is not a hash that is known (bcrypt, SHA-512-crypt, argon2, token); passwords are never \
+             taken as plain text: make a hash with `ifmatch hash-password {name}`"
+        ),
+        SecretError::TooDear => format!(
+            "the hash of {name:?} would take too long to compute, or too much memory (bcrypt up to cost 16, SHA-512-crypt up to \
+             5000000 rounds, argon2 up to 1 GiB in four passes): make one with `ifmatch hash-password {name}`"
+        ),
+    })
 }
 
 #[cfg(test)]

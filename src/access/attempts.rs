@@ -22,6 +22,17 @@ const LIMIT: usize = 10_000;
 
 type Key = [u8; 32];
 
+/// One who offers a password, without the password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Attempt {
+    /// Stands for the name and the password.
+    pub(super) what: Key,
+    /// Stands for the name and the network.
+    pub(super) who: Key,
+    /// Where it comes from: an IPv4 address, or the network that one IPv6 subscriber has.
+    pub(super) network: Vec<u8>,
+}
+
 /// What is remembered.
 pub(super) struct Attempts {
     /// Makes what is remembered of passwords useless to anybody who reads it elsewhere.
@@ -49,31 +60,43 @@ impl Attempts {
         Self { salt, right: Mutex::default(), wrong: Mutex::default() }
     }
 
+    /// What stands for an offer.
+    pub(super) fn of(&self, name: &str, password: &[u8], from: Option<IpAddr>) -> Attempt {
+        let network = network(from);
+        Attempt { what: self.key(b'p', name, password), who: self.key(b'n', name, &network), network }
+    }
+
     /// The account that has proved itself by these before.
-    pub(super) fn known(&self, name: &str, password: &[u8]) -> Option<usize> {
-        lock(&self.right).get(&self.key(name, password)).copied()
+    pub(super) fn known(&self, attempt: &Attempt) -> Option<usize> {
+        lock(&self.right).get(&attempt.what).copied()
     }
 
     /// How many seconds an attempt has to wait.
-    pub(super) fn wait(&self, name: &str, from: Option<IpAddr>) -> Option<u64> {
+    pub(super) fn wait(&self, attempt: &Attempt) -> Option<u64> {
         let wrong = lock(&self.wrong);
-        let Wrong { count, last } = wrong.get(&self.key(name, &network(from)))?;
+        let Wrong { count, last } = wrong.get(&attempt.who)?;
         let until = *last + delay(*count);
         let left = until.saturating_duration_since(Instant::now());
         (!left.is_zero()).then(|| left.as_secs() + 1)
     }
 
-    pub(super) fn succeeded(&self, name: &str, password: &[u8], account: usize, from: Option<IpAddr>) {
+    /// How many different passwords may be looked at before one has to be found wrong: those that would have no consequence.
+    pub(super) fn at_once(&self, attempt: &Attempt) -> usize {
+        let wrong = lock(&self.wrong).get(&attempt.who).map_or(0, |wrong| wrong.count);
+        FREE.saturating_sub(wrong).max(1) as usize
+    }
+
+    pub(super) fn succeeded(&self, attempt: &Attempt, account: usize) {
         let mut right = lock(&self.right);
         if right.len() >= LIMIT {
             right.clear();
         }
-        right.insert(self.key(name, password), account);
-        lock(&self.wrong).remove(&self.key(name, &network(from)));
+        right.insert(attempt.what, account);
+        lock(&self.wrong).remove(&attempt.who);
     }
 
-    pub(super) fn failed(&self, name: &str, from: Option<IpAddr>) {
-        let (key, now) = (self.key(name, &network(from)), Instant::now());
+    pub(super) fn failed(&self, attempt: &Attempt) {
+        let (key, now) = (attempt.who, Instant::now());
         let mut wrong = lock(&self.wrong);
         if wrong.len() >= LIMIT {
             wrong.retain(|_, wrong| now.duration_since(wrong.last) < MEMORY);
@@ -88,10 +111,11 @@ impl Attempts {
         (entry.count, entry.last) = (entry.count.saturating_add(1), now);
     }
 
-    fn key(&self, name: &str, other: &[u8]) -> Key {
+    fn key(&self, kind: u8, name: &str, other: &[u8]) -> Key {
         let length = (name.len() as u64).to_le_bytes();
         Sha256::new()
             .chain_update(self.salt)
+            .chain_update([kind])
             .chain_update(length)
             .chain_update(name)
             .chain_update(other)

@@ -119,6 +119,9 @@ fn a_line_that_makes_no_sense_is_told_without_its_secret() {
         ("alice:$argon2id$tops3cret".to_owned(), "not a hash"),
         ("alice:token:tops3cret".to_owned(), "not a hash"),
         ("alice:$apr1$tops3cret$abc".to_owned(), "not a hash"),
+        ("alice:tops3cret@/tops3cret".to_owned(), "not a hash"),
+        ("alice:tops3cret@/a:tops3cret".to_owned(), "not a hash"),
+        (format!("a\0b:{hash}"), "control character"),
         (format!("alice:{hash}@/a:x"), "\"x\" is not a right"),
         (format!("alice:{hash}@/a"), "no right behind its path"),
         (format!("alice:{hash}@/a/../b:r"), "no request can name"),
@@ -132,4 +135,43 @@ fn a_line_that_makes_no_sense_is_told_without_its_secret() {
     let two = [format!("a:{hash}"), format!("a:{other}")];
     let error = Access::parse(two.iter().map(String::as_str), Right::Read).unwrap_err().to_string();
     assert!(error.contains("two different hashes"), "{error}");
+}
+#[test]
+fn a_hash_that_takes_for_ever_is_refused() {
+    let sha =
+        "saltsalt$TVLlQcbpFVof5W3Yz4DTP6gRstiNuHwwTt6GLc1E5n0U0aDehy0S5knV8wiOQSpT0Y77vwPZN.Pq.H91p5hVO1";
+    let argon2 = "$Baj8S2H2c1RwfiifpwDzuA$3OALXf/5LiS6G6907+otXwXZGaVbWduQulKP7Hge3qc";
+    let bcrypt = bcrypt_hash().split_off("$2b$04".len());
+    for (hash, wanted) in [
+        (format!("$2y$16{bcrypt}"), None),
+        (format!("$2y$17{bcrypt}"), Some("too long")),
+        (format!("$2y$31{bcrypt}"), Some("too long")),
+        (format!("$6$rounds=5000000${sha}"), None),
+        (format!("$6$rounds=5000001${sha}"), Some("too long")),
+        (format!("$6$rounds=999999999${sha}"), Some("too long")),
+        (format!("$6$rounds=many${sha}"), Some("not a hash")),
+        (format!("$argon2id$v=19$m=1048576,t=4,p=1{argon2}"), None),
+        (format!("$argon2id$v=19$m=1048577,t=1,p=1{argon2}"), Some("too much memory")),
+        (format!("$argon2id$v=19$m=1048576,t=5,p=1{argon2}"), Some("too long")),
+        (format!("$argon2id$v=19$m=4294967295,t=4294967295,p=1{argon2}"), Some("too long")),
+        (format!("$argon2id$v=19$m=8,t=0,p=1{argon2}"), Some("not a hash")),
+    ] {
+        let found = Access::parse([format!("a:{hash}").as_str()], Right::Read).map_err(|why| why.to_string());
+        match (wanted, found) {
+            (None, Ok(_)) => {}
+            (Some(words), Err(why)) if why.contains(words) => {}
+            (_, found) => panic!("{hash}: {found:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_name_that_nobody_has_is_computed_like_one_that_somebody_has() {
+    let access = Access::parse([format!("b:{}", bcrypt_hash()).as_str()], Right::Read).unwrap();
+    let attempt = |name: &str| access.attempts.of(name, b"wrong", None);
+    for name in ["b", "nobody"] {
+        assert_eq!(prove(&access, &Credentials::Password(name, b"wrong")), Proof::Wrong);
+        // The thread that computes hashes has recorded it.
+        assert_eq!(access.attempts.at_once(&attempt(name)), 4, "{name}");
+    }
 }

@@ -66,31 +66,20 @@ impl AccessArgs {
     }
 
     fn accounts(self) -> Result<Access, UsageError> {
-        let flag = |why: &dyn std::fmt::Display| UsageError(format!("--auth: {why}"));
-        let mut lines = self.auth;
+        let mut lines: Vec<(String, String)> =
+            self.auth.into_iter().map(|line| (line, "--auth".to_owned())).collect();
         if let Some(path) = self.auth_file {
-            let file = WatchedFile::new(path);
-            let name = shown(file.path());
-            let text =
-                file.read().map_err(|error| UsageError(format!("--auth-file {name}: {}", reason(&error))))?;
-            let text = String::from_utf8(text)
-                .map_err(|_| UsageError(format!("--auth-file {name}: it is not text in UTF-8")))?;
-            for (index, line) in text.lines().enumerate() {
-                let line = line.trim();
-                if line.is_empty() || line.starts_with('#') {
-                    continue;
-                }
-                // Once by itself, so that an error can name the line.
-                Access::parse([line], Right::Read)
-                    .map_err(|why| UsageError(format!("--auth-file {name}, line {}: {why}", index + 1)))?;
-                lines.push(line.to_owned());
-            }
+            lines.extend(file_lines(path)?);
         }
         if lines.is_empty() && !self.private {
             return Ok(Access::open());
         }
         let everybody = if self.private { Right::None } else { Right::Read };
-        let access = Access::parse(lines.iter().map(String::as_str), everybody).map_err(|why| flag(&why))?;
+        let access =
+            Access::parse(lines.iter().map(|(line, _)| line.as_str()), everybody).map_err(|why| {
+                let place = lines.get(why.index()).map_or("--auth", |(_, place)| place.as_str());
+                UsageError(format!("{place}: {why}"))
+            })?;
         match access.is_empty() && !access.gives_everybody(Right::Read) {
             true => Err(UsageError(
                 "there is no account and nobody may read anything without one; add one with --auth or --auth-file"
@@ -99,6 +88,28 @@ impl AccessArgs {
             false => Ok(access),
         }
     }
+}
+
+/// The lines of a list of accounts that say something, and where each stands.
+fn file_lines(path: PathBuf) -> Result<Vec<(String, String)>, UsageError> {
+    let file = WatchedFile::new(path);
+    let place = format!("--auth-file {}", shown(file.path()));
+    let failed = |why: &str| UsageError(format!("{place}: {why}"));
+    let text = file.read().map_err(|error| failed(&reason(&error)))?;
+    let text = String::from_utf8(text).map_err(|_| failed("it is not text in UTF-8"))?;
+    // Some editors put a mark in front.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let said = |(_, line): &(usize, &str)| !line.is_empty() && !line.starts_with('#');
+    let lines = text.lines().map(str::trim).enumerate().filter(said);
+    let lines: Vec<_> =
+        lines.map(|(index, line)| (line.to_owned(), format!("{place}, line {}", index + 1))).collect();
+    // It may be cut off, or about to be written: without it everything would be open.
+    if lines.is_empty() {
+        return Err(failed(
+            "it says nothing; an account is written NAME:HASH, a rule for everybody @/PATH:RIGHT",
+        ));
+    }
+    Ok(lines)
 }
 
 pub(super) fn reason(error: &io::Error) -> String {

@@ -45,12 +45,16 @@ pub(super) async fn admit(site: &Site, head: &RequestHead, path: &str) -> Result
 
 /// Who asks, by what the request offers as a proof.
 async fn prove(access: &Access, head: &RequestHead) -> Result<Visitor, Problem> {
-    let Some(value) = head.headers.get(header::AUTHORIZATION) else {
+    let mut values = head.headers.get_all(header::AUTHORIZATION);
+    let Some(value) = values.next() else {
         return Err(unauthorized(access, "This needs an account: send a name and a password."));
     };
     let mut space = Vec::new();
-    let Some(credentials) = credentials(value, &mut space) else {
-        let detail = "The Authorization field is neither Basic nor Bearer, or cannot be read.";
+    // Of two a proxy may have looked at the other one.
+    let credentials = credentials(value, &mut space).filter(|_| values.next().is_none());
+    let Some(credentials) = credentials else {
+        let detail =
+            "The Authorization field is neither Basic nor Bearer, cannot be read, or is there twice.";
         return Err(unauthorized(access, detail));
     };
     match access.prove(&credentials, head.peer_addr.map(|address| address.ip())).await {
@@ -58,7 +62,9 @@ async fn prove(access: &Access, head: &RequestHead) -> Result<Visitor, Problem> 
         Proof::Wrong => Err(unauthorized(access, "No account has this name and this password.")),
         Proof::Later(seconds) => Err(Problem::document(
             StatusCode::TOO_MANY_REQUESTS,
-            format!("Too many wrong passwords: this one was not looked at. Try again in {seconds} seconds."),
+            format!(
+                "Too many wrong passwords, or too many at the same time: this one was not looked at. Try again in {seconds} seconds."
+            ),
         )
         .with_header(header::RETRY_AFTER, HeaderValue::from(seconds))),
     }

@@ -1,13 +1,16 @@
 //! Accounts: who may read and write what, and that nothing is told to others.
 
 use std::io::Write as _;
+use std::net::Ipv4Addr;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine as _;
 
-use crate::harness::{Folder, Launch, Request, Server, delete, get, head, put, request, tag_of};
+use crate::harness::{
+    Client, Folder, Launch, Request, Server, delete, eventually, get, head, put, request, tag_of,
+};
 
 /// What `ifmatch hash-password` prints for this password, or for a token.
 fn hash(arguments: &[&str], password: &str) -> Vec<String> {
@@ -20,6 +23,9 @@ fn hash(arguments: &[&str], password: &str) -> Vec<String> {
     assert!(output.status.success());
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
+
+/// A hash of "wonder" that is computed at once.
+const CHEAP: &str = "alice:$2y$04$AzUuCvSXDuQKgyjurPtmaeMErsblz6G1f7ANpuJJVVwDcVqa2lZ7C";
 
 fn as_user(request: Request, name: &str, password: &str) -> Request {
     let both = base64::engine::general_purpose::STANDARD.encode(format!("{name}:{password}"));
@@ -263,10 +269,17 @@ fn wrong_passwords_by_the_hundred_keep_nobody_from_reading() {
 fn accounts_that_make_no_sense_are_told_and_their_secrets_are_not() {
     let folder = Folder::new();
     std::fs::write(folder.outside("plain"), "# accounts\nalice:tops3cret\n").unwrap();
+    let other = CHEAP.replace("alice:$2y", "alice:$2b");
+    std::fs::write(folder.outside("twice"), format!("{CHEAP}\n\n@/x:r\n{other}\n")).unwrap();
+    std::fs::write(folder.outside("nothing"), "# later\n\n").unwrap();
+    std::fs::write(folder.outside("dear"), CHEAP.replace("$04$", "$31$")).unwrap();
     for (arguments, words) in [
         (&["-a", "alice:tops3cret"][..], "ifmatch hash-password alice"),
         (&["--auth-file", "plain"], "plain, line 2"),
         (&["--auth-file", "none"], "no such file"),
+        (&["--auth-file", "twice"], "twice, line 4: \"alice\" has two different hashes"),
+        (&["--auth-file", "nothing"], "nothing: it says nothing"),
+        (&["--auth-file", "dear"], "dear, line 1: the hash of \"alice\" would take too long"),
         (&["--private"], "no account"),
     ] {
         let mut command = Launch::new().command(&folder);
@@ -290,4 +303,71 @@ fn with_accounts_writing_may_be_allowed_where_others_can_come() {
         Launch::new().args(["-A", "-b", "0.0.0.0", "-a", &account, "-a", "@/in:rw"]).command(&folder);
     let output = command.args(["-p", "0"]).arg(folder.root()).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{output:?}");
+}
+
+#[test]
+fn a_page_that_asks_for_much_at_once_logs_in_once() {
+    let server = serving(Launch::new());
+    std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..60)
+            .map(|_| scope.spawn(|| server.ask(&as_user(get("/secret/a.txt"), "alice", "wonder")).status))
+            .collect();
+        let statuses: Vec<u16> = asking.into_iter().map(|asked| asked.join().unwrap()).collect();
+        assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
+    });
+}
+
+#[test]
+fn one_who_guesses_many_names_keeps_nobody_else_out() {
+    let folder = Arc::new(Folder::new());
+    folder.write("a.txt", "a");
+    let server = Launch::new().args(["--private", "-a", CHEAP]).start_in(folder);
+    let elsewhere = || Client::connect_from(Ipv4Addr::new(127, 0, 0, 2), server.address());
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for guesser in 0..40 {
+            let (stop, elsewhere) = (&stop, &elsewhere);
+            scope.spawn(move || {
+                let mut client = elsewhere();
+                for guess in 0.. {
+                    if stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let asked = as_user(get("/a.txt"), &format!("guess-{guesser}-{guess}"), "wrong");
+                    let status = client.ask(&asked).status;
+                    assert!(matches!(status, 401 | 429), "{status}");
+                }
+            });
+        }
+        eventually("so many wait that some are sent away", || {
+            let asked = as_user(get("/a.txt"), "another", "wrong");
+            (elsewhere().ask(&asked).status == 429).then_some(())
+        });
+        // Each new password is computed; none is known from before.
+        let statuses: Vec<u16> = ["a", "b", "c", "wonder"]
+            .map(|password| server.ask(&as_user(get("/a.txt"), "alice", password)).status)
+            .into();
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(statuses, [401, 401, 401, 200]);
+    });
+}
+
+#[test]
+fn credentials_in_two_fields_prove_nothing() {
+    let server = serving(Launch::new());
+    let once = as_user(get("/secret/a.txt"), "alice", "wonder");
+    server.ask(&once).expect(200);
+    server.ask(&as_user(once.clone(), "alice", "wonder")).expect(401);
+    server.ask(&as_user(once, "bob", "builder")).expect(401);
+}
+
+#[test]
+fn a_list_of_accounts_may_come_from_any_editor() {
+    let folder = Arc::new(Folder::new());
+    folder.write("a.txt", "a");
+    std::fs::write(folder.outside("accounts"), format!("\u{feff}{CHEAP}\r\n\r\n  # who\r\n@/b:r\r\n"))
+        .unwrap();
+    let server = Launch::new().args(["--private", "--auth-file", "accounts"]).start_in(folder);
+    server.ask(&as_user(get("/a.txt"), "alice", "wonder")).expect(200);
+    server.ask(&get("/b")).expect(404);
 }

@@ -285,12 +285,16 @@ impl Drop for Ending<'_> {
 fn accounts_are_read_again_when_their_file_changes() {
     let folder = Arc::new(Folder::new());
     folder.write("file", "x");
-    let accounts = folder.write_outside("accounts", "");
+    let accounts = folder.write_outside("accounts", "@/:r\n");
     let server = Launch::new().args(["-v", "--auth-file", "accounts"]).start_in(folder);
     server.get("/file").expect_file(b"x");
     fs::write(&accounts, "@/:-\nalice:$2y$04$7JBdRTmcgkWQdNKNBJsfYeJLqfVdLZVbHXDIqLhmDUZhNwxbDYCqy\n")
         .unwrap();
     eventually("the accounts are read again", || server.stderr().contains(READ_AGAIN).then_some(()));
+    server.get("/file").expect(401);
+    // Somebody saves it in place, slowly: that must not open everything for the while.
+    fs::write(&accounts, "").unwrap();
+    eventually("the empty list is told", || server.stderr().contains("it says nothing").then_some(()));
     server.get("/file").expect(401);
     fs::write(&accounts, "nonsense\n").unwrap();
     let kept =

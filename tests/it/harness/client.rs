@@ -2,8 +2,10 @@
 //! nothing for granted: framing that leaves room for two readings is an error.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
+
+use rustix::net::{self, AddressFamily, SocketType};
 
 use super::PATIENCE;
 use super::request::{Request, shown};
@@ -38,7 +40,18 @@ enum Framing {
 impl Client {
     /// Connects, with a time limit on every later read and write.
     pub(crate) fn connect(address: SocketAddr) -> Client {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE).expect("a connection to the server");
+        Client::over(TcpStream::connect_timeout(&address, PATIENCE).expect("a connection to the server"))
+    }
+
+    /// The same from another address of this machine.
+    pub(crate) fn connect_from(from: Ipv4Addr, address: SocketAddr) -> Client {
+        let socket = net::socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+        net::bind(&socket, &SocketAddr::from((from, 0))).expect("an address of this machine");
+        net::connect(&socket, &address).expect("a connection to the server");
+        Client::over(TcpStream::from(socket))
+    }
+
+    fn over(stream: TcpStream) -> Client {
         stream.set_read_timeout(Some(PATIENCE)).expect("a read timeout");
         stream.set_write_timeout(Some(PATIENCE)).expect("a write timeout");
         stream.set_nodelay(true).expect("TCP_NODELAY");
