@@ -236,7 +236,7 @@ impl Access {
         self.accounts.iter().any(|account| matches!(account.secret, Secret::Token(_)))
     }
 
-    /// Whether `visitor` may do `right` at `path`.
+    /// Whether `visitor` may do `right` at `path`. A conflict copy has bytes of another file, and is for who may do it with both.
     pub fn allows(&self, visitor: Visitor, path: &ResourcePath<'_>, right: Right) -> bool {
         // The usual case: one rule for everybody, for the root.
         if let [(rule, given)] = self.everybody.paths.as_slice()
@@ -245,6 +245,9 @@ impl Access {
             && *given >= right
         {
             return true;
+        }
+        if path.conflict_original().is_some_and(|original| !self.allows(visitor, &original, right)) {
+            return false;
         }
         let own = visitor.0.and_then(|index| self.accounts.get(index)).and_then(|it| it.rules.at(path));
         own.max(self.everybody.at(path)).is_some_and(|given| given >= right)

@@ -37,7 +37,7 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::{Method, Version};
 use actix_web::{HttpRequest, HttpResponse};
 
-use crate::access::{Access, Visitor};
+use crate::access::{Access, Right, Visitor};
 use crate::resource_path::{Dotfiles, Form, ResourcePath};
 use crate::root::{Root, SwapGuard};
 use crate::semantics::preconditions::PreconditionField;
@@ -169,10 +169,14 @@ impl Site {
     /// What is sent with answers about `path` besides what describes them.
     fn extra(&self, path: &ResourcePath<'_>) -> Arc<Extra> {
         let options = &self.options;
-        options.headers.at(path, || {
+        let extra = options.headers.at(path, || {
             let put = options.writes.uploads != Uploads::Refused && options.access.lets_anybody_write(path);
             if put { Writable::Yes } else { Writable::No }
-        })
+        });
+        match options.access.allows(Visitor::ANYBODY, path, Right::Read) {
+            true => extra,
+            false => Arc::new(extra.for_few()),
+        }
     }
 
     /// The same for the file that a request target stands for, as far as its spelling tells.
@@ -316,11 +320,16 @@ impl Site {
         }
         if access_log::is_on() {
             let field = |name| head.headers.get(name).map(HeaderValue::as_bytes);
+            // HTTP/2 always tells scheme and host, which no log of other servers has there.
+            let target = match (head.version, head.uri.path_and_query()) {
+                (Version::HTTP_2, Some(target)) => target.to_string(),
+                _ => head.uri.to_string(),
+            };
             access_log::Line {
                 peer: head.peer_addr,
                 account: self.options.access.name(visitor),
                 method: head.method.as_str(),
-                target: &head.uri.to_string(),
+                target: &target,
                 version: if head.version == Version::HTTP_2 { "HTTP/2.0" } else { "HTTP/1.1" },
                 status: response.status(),
                 size,

@@ -17,6 +17,14 @@ pub const RESERVED_PREFIX: &str = ".~ifmatch.";
 /// The name in the root below which the server's own resources live; no file is served there.
 pub const OWN_NAME: &str = "__ifmatch__";
 
+/// No filesystem has longer names.
+const LONGEST_NAME: usize = 255;
+
+/// How the name of a conflict copy goes on where the stem of the file's own name ends, and the shape of the time and number that
+/// come next.
+pub const CONFLICT_MARK: &str = ".conflict-";
+const CONFLICT_SHAPE: &[u8] = b"00000000T000000Z-xxxxxx";
+
 /// The one hidden name that is always served (RFC 8615).
 const WELL_KNOWN: &str = ".well-known";
 
@@ -190,6 +198,24 @@ impl<'a> ResourcePath<'a> {
             url.extend(encode_segment(segment));
         }
         url
+    }
+
+    /// Of what this is a conflict copy, if its name is that of one: `notes.txt` of
+    /// `notes.conflict-20261122T151309Z-1a2b3c.txt`.
+    pub fn conflict_original(&self) -> Option<ResourcePath<'static>> {
+        // A longer name is none, and may repeat the mark without end.
+        let is_name = self.name().len() <= LONGEST_NAME;
+        let at = self.0.rfind(CONFLICT_MARK).filter(|_| is_name)?;
+        let rest = &self.0.as_bytes()[at + CONFLICT_MARK.len()..];
+        let (shape, extension) = rest.split_at_checked(CONFLICT_SHAPE.len())?;
+        let fits = shape.iter().zip(CONFLICT_SHAPE).all(|(byte, shape)| match shape {
+            b'0' => byte.is_ascii_digit(),
+            b'x' => byte.is_ascii_hexdigit(),
+            other => byte == other,
+        });
+        let is_last = extension.first().is_none_or(|byte| *byte == b'.') && !extension.contains(&b'/');
+        let extension = &self.0[self.0.len() - extension.len()..];
+        (fits && is_last).then(|| ResourcePath(Cow::Owned(format!("{}{extension}", &self.0[..at]))))
     }
 
     /// The same path, owning its text.

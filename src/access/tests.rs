@@ -54,6 +54,27 @@ fn the_rule_with_the_longest_path_counts() {
 }
 
 #[test]
+fn a_conflict_copy_is_for_who_may_have_its_file() {
+    let access = Access::parse(["@/notes.txt:-", "@/docs/in:rw"], Right::Read).unwrap();
+    for (name, rights) in [
+        ("notes.conflict-20261122T151309Z-1a2b3c.txt", [false, false]),
+        ("notes.conflict-20261122T151309Z-1a2b3c.conflict-20261122T151309Z-1a2b3c.txt", [false, false]),
+        ("docs/notes.conflict-20261122T151309Z-1a2b3c.txt", [true, false]),
+        ("docs/in.conflict-20261122T151309Z-1a2b3c", [true, false]),
+        ("docs/in/a.conflict-20261122T151309Z-1a2b3c", [true, true]),
+        // These are none.
+        ("notes.conflict-20261122T151309Z-1a2b3.txt", [true, false]),
+        ("notes.conflict-20261122T151309Z-1a2b3cc.txt", [true, false]),
+        ("notes.conflict-", [true, false]),
+        ("notes.conflict-20261122T151309Z-1a2b3c/.txt", [true, false]),
+    ] {
+        let found =
+            [Right::Read, Right::Write].map(|right| access.allows(Visitor::ANYBODY, &path(name), right));
+        assert_eq!(found, rights, "{name}");
+    }
+}
+
+#[test]
 fn who_has_a_name_proves_it() {
     let (token, token_hash) = new_token().unwrap();
     let argon2 = password_hash(b"long and secret").unwrap();

@@ -110,7 +110,9 @@ impl Express {
             Form::Slash => Some(path.child(&site.options.index_file, Dotfiles::Served)?),
         };
         let file = index.as_ref().unwrap_or(&path);
-        if !site.options.access.allows(Visitor::ANYBODY, file, Right::Read) {
+        // A folder that needs an account needs it for its index, too.
+        let is_open = |path| site.options.access.allows(Visitor::ANYBODY, path, Right::Read);
+        if !(is_open(file) && (index.is_none() || is_open(&path))) {
             return None;
         }
         let hit = site.store.hit(file.as_str());

@@ -16,6 +16,8 @@ use crate::resource_path::pattern::PathPattern;
 
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
+const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
+
 /// For what never changes under its name (RFC 8246).
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
@@ -130,6 +132,20 @@ impl Extra {
         for (name, value) in &self.fields {
             target.put(name.clone(), value);
         }
+    }
+
+    /// The same for what not everybody may read: caches that serve many people must not keep it. They may keep an answer to a request
+    /// with `Authorization` if it is said to be public or to be revalidated (RFC 9111 3.5), and some do whenever it has a lifetime.
+    pub(super) fn for_few(&self) -> Self {
+        let value = self.cache_control.to_str().unwrap_or_default();
+        let keeps = |directive: &&str| {
+            let name = directive.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();
+            !matches!(name.as_str(), "" | "public" | "private" | "s-maxage" | "proxy-revalidate")
+        };
+        let kept = value.split(',').map(str::trim).filter(keeps);
+        let value: Vec<&str> = ["private"].into_iter().chain(kept).collect();
+        let cache_control = HeaderValue::from_str(&value.join(", ")).unwrap_or(PRIVATE);
+        Self { cache_control, ..self.clone() }
     }
 }
 

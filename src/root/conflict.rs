@@ -11,6 +11,7 @@ use super::place::{Place, WriteError};
 use super::reserved::LONGEST_NAME;
 use super::stage::{Creation, StagedFile, rename_to_new};
 use super::{OpenFile, Root};
+use crate::resource_path::CONFLICT_MARK;
 
 /// How much is copied at once.
 const PIECE: usize = 1 << 20;
@@ -90,7 +91,7 @@ fn conflict_name(name: &CStr, now: SystemTime, attempt: u32) -> CString {
     let (stem, extension) = name.split_at(dot.unwrap_or(name.len()));
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let distinct = (since.subsec_micros() + attempt) & 0xff_ffff;
-    let middle = format!(".conflict-{}-{distinct:06x}", compact(since.as_secs()));
+    let middle = format!("{CONFLICT_MARK}{}-{distinct:06x}", compact(since.as_secs()));
     let room = LONGEST_NAME - middle.len() - extension.len();
     let mut text = stem[..stem.len().min(room)].to_vec();
     // No character may be cut in two.

@@ -371,3 +371,52 @@ fn a_list_of_accounts_may_come_from_any_editor() {
     server.ask(&as_user(get("/a.txt"), "alice", "wonder")).expect(200);
     server.ask(&get("/b")).expect(404);
 }
+
+#[test]
+fn caches_for_many_do_not_keep_what_few_may_read() {
+    let launch = Launch::new().args(["--cache-control", "public, max-age=60, s-maxage=600, must-revalidate"]);
+    let server = serving(launch);
+    let alice = |asked: Request| as_user(asked, "alice", "wonder");
+    let tag = tag_of(b"secret/a.txt");
+    let (many, few) =
+        ("public, max-age=60, s-maxage=600, must-revalidate", "private, max-age=60, must-revalidate");
+    for (asked, status, wanted) in [
+        (get("/open.txt"), 200, many),
+        (alice(get("/open.txt")), 200, many),
+        (alice(get("/secret/a.txt")), 200, few),
+        (alice(head("/secret/a.txt")), 200, few),
+        (alice(get("/secret/")), 200, few),
+        (alice(get("/half/")), 200, few),
+        (alice(get("/secret/a.txt").field("Range", "bytes=0-0")), 206, few),
+        (alice(get("/secret/a.txt").field("If-None-Match", &tag)), 304, few),
+    ] {
+        let answer = server.ask(&asked).expect(status);
+        assert_eq!(answer.field("Cache-Control"), Some(wanted), "{answer}");
+    }
+    // Nor under a name that says that the bytes never change.
+    let folder = Arc::new(Folder::new());
+    folder.write("secret/app.3f2a9c1b.js", "x");
+    let server = Launch::new().args(["--immutable", "-a", CHEAP, "-a", "@/secret:-"]).start_in(folder);
+    let answer = server.ask(&alice(get("/secret/app.3f2a9c1b.js"))).expect(200);
+    assert_eq!(answer.field("Cache-Control"), Some("private, max-age=31536000, immutable"), "{answer}");
+}
+
+#[test]
+fn a_folder_that_needs_an_account_needs_it_however_well_its_index_is_known() {
+    let server = serving(Launch::new().args(["-a", "@/secret/index.html:r"]));
+    for _ in 0..3 {
+        server.ask(&get("/secret/index.html")).expect(200);
+        server.ask(&get("/secret/")).expect(401);
+    }
+}
+
+#[test]
+fn a_conflict_copy_of_what_few_may_read_is_for_those_few() {
+    let server = serving(Launch::new().args(["-a", "@/open.txt:-"]));
+    let copy = "open.conflict-20261122T151309Z-1a2b3c.txt";
+    server.folder().write(copy, "kept");
+    server.ask(&get(&format!("/{copy}"))).expect(401);
+    let listing = server.ask(&get("/").field("Accept", "application/json")).expect(200);
+    assert!(!String::from_utf8_lossy(&listing.body).contains("conflict"), "{listing}");
+    server.ask(&as_user(get(&format!("/{copy}")), "alice", "wonder")).expect_file(b"kept");
+}

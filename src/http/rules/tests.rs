@@ -110,3 +110,18 @@ fn fields_of_the_server_and_broken_ones_are_refused() {
         assert_eq!(found.map_err(String::as_str), expected, "{line}");
     }
 }
+
+#[test]
+fn what_few_may_read_is_kept_by_no_cache_for_many() {
+    for (value, wanted) in [
+        ("no-cache", "private, no-cache"),
+        ("public, max-age=31536000, immutable", "private, max-age=31536000, immutable"),
+        ("max-age=60, s-maxage=600, must-revalidate", "private, max-age=60, must-revalidate"),
+        ("Public,S-MaxAge = 60,,max-age=1", "private, max-age=1"),
+        ("private, no-store", "private, no-store"),
+        ("public", "private"),
+    ] {
+        let extra = Extra { cache_control: HeaderValue::from_static(value), ..Extra::default() };
+        assert_eq!(extra.for_few().cache_control, wanted, "{value}");
+    }
+}

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::resource_path::{Dotfiles, ResourcePath};
 
 fn named(name: &CStr, seconds: u64) -> String {
     conflict_name(name, UNIX_EPOCH + Duration::from_secs(seconds), 0).into_string().expect("UTF-8")
@@ -18,6 +19,11 @@ fn a_conflict_copy_is_named_after_its_file_and_the_time() {
     ];
     for (name, expected) in table {
         assert_eq!(named(name, 1_795_360_389), expected);
+        // Who may read it is found out by that of its file.
+        let path = format!("docs/{expected}");
+        let copy = ResourcePath::from_names(&path, Dotfiles::Served).expect("a path");
+        let original = format!("docs/{}", name.to_str().expect("UTF-8"));
+        assert_eq!(copy.conflict_original().expect("a copy").as_str(), original);
     }
 }
 
