@@ -151,7 +151,8 @@ impl Site {
         }
     }
 
-    /// The same site with other options. What may be written stays as it was: it was made sure of at start.
+    /// The same site with other options. What may be written stays as it was: it was made sure of at start. So does where the server tells
+    /// of itself: listeners stay, too.
     fn with_options(&self, options: SiteOptions) -> Self {
         Self {
             store: Arc::clone(&self.store),
@@ -162,7 +163,7 @@ impl Site {
             allow: self.allow.clone(),
             not_found_page: self.not_found_page.clone(),
             not_found_fields: OnceLock::new(),
-            options: SiteOptions { writes: self.options.writes, ..options },
+            options: SiteOptions { writes: self.options.writes, own: self.options.own, ..options },
         }
     }
 

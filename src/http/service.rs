@@ -18,8 +18,8 @@ use super::error::Problem;
 use super::express::Express;
 use super::streams::Streams;
 use super::turns::Turn;
-use super::{HEALTH, Hosts, METRICS, Site, SiteOptions, TurnStream, access, origin, write};
-use crate::access::{Access, Visitor};
+use super::{HEALTH, METRICS, Site, SiteOptions, TurnStream, access, origin, write};
+use crate::access::Visitor;
 
 /// [`Site`] as an actix service: the default service of an application, which answers every path.
 #[derive(Clone)]
@@ -76,13 +76,7 @@ impl SiteService {
         told.unwrap_or_else(|| Problem::not_found(request.path()).respond_as_document()).into()
     }
 
-    /// Who may do what, and under which names.
-    pub fn access(&self) -> (Arc<Access>, Hosts) {
-        let site = self.0.load();
-        (Arc::clone(&site.options.access), site.options.hosts.clone())
-    }
-
-    /// From the next request on the site has these options, but for those about writing.
+    /// From the next request on the site has these options, but for those about writing, and where the server tells of itself.
     pub fn set_options(&self, options: SiteOptions) {
         self.0.store(Arc::new(self.0.load().with_options(options)));
     }

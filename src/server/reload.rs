@@ -32,10 +32,20 @@ const APPLIED: [&str; 13] = [
     "spa",
 ];
 
-/// Accounts are judged together with these at start: whether everybody who can reach the server may write. If one of them is other
-/// than at start, accounts wait with it.
-const JUDGED: [&str; 7] =
-    ["bind", "allow-upload", "allow-delete", "allow-all", "create-only", "insecure-writes", "tls-cert"];
+/// Accounts, names and origins are judged together with these: whether everybody who can reach the server may write, and what there
+/// is to read. If one of them is other than at start, nothing is changed: the folder of before with the accounts of the
+/// next one would be open to whom neither configuration lets in.
+const JUDGED: [&str; 9] = [
+    "allow-all",
+    "allow-delete",
+    "allow-upload",
+    "bind",
+    "create-only",
+    "follow-symlinks",
+    "insecure-writes",
+    "root",
+    "tls-cert",
+];
 
 /// Reads the configuration anew.
 pub(super) type Again = dyn Fn() -> Result<Config, String>;
@@ -81,16 +91,14 @@ fn have_changed(files: &mut [WatchedFile]) -> bool {
 
 fn apply(site: &SiteService, started: &Config, config: &Config) {
     let changed = started.settings.changed(&config.settings);
-    let waits: Vec<&str> = changed.iter().copied().filter(|name| !APPLIED.contains(name)).collect();
-    let mut options = config.site.clone();
-    let judged = waits.iter().any(|name| JUDGED.contains(name));
-    if judged {
-        (options.access, options.hosts) = site.access();
+    let waits: Vec<&str> = changed.into_iter().filter(|name| !APPLIED.contains(name)).collect();
+    if waits.iter().any(|name| JUDGED.contains(name)) {
+        log::warn!("all of it waits for the next start, because of what can change only then: {}", waits.join(", "));
+        return;
     }
-    site.set_options(options);
+    site.set_options(config.site.clone());
     log::info!("the configuration was read again");
     if !waits.is_empty() {
-        let accounts = if judged { ", and so do accounts" } else { "" };
-        log::warn!("some of it waits for the next start: {}{accounts}", waits.join(", "));
+        log::warn!("some of it waits for the next start: {}", waits.join(", "));
     }
 }

@@ -308,21 +308,47 @@ fn what_cannot_be_used_changes_nothing_and_what_cannot_be_changed_is_told() {
     let server = serving("cache-control = \"max-age=1\"\n", Launch::new().arg("-v"));
     change(&server, "cache-contrl = \"max-age=2\"\n", "did you mean \"cache-control\"?");
     assert_eq!(server.get("/file.txt").field("Cache-Control"), Some("max-age=1"));
-    let other = "cache-control = \"max-age=3\"\nmemory = \"1M\"\nallow-delete = true\n";
-    change(&server, other, "some of it waits for the next start: allow-delete, memory, and so do accounts");
+    let other = "cache-control = \"max-age=3\"\nmemory = \"1M\"\nlog-format = \"json\"\n";
+    change(&server, other, "some of it waits for the next start: log-format, memory\n");
     assert_eq!(server.get("/file.txt").field("Cache-Control"), Some("max-age=3"));
-    server.ask(&crate::harness::delete("/file.txt")).expect(405);
 }
 
 #[test]
-fn accounts_stay_while_writing_does() {
+fn all_waits_with_what_says_who_may_reach_what() {
     let config = "allow-upload = true\nprivate = true\nauth = [\"alice:$2y$04$7JBdRTmcgkWQdNKNBJsfYeJLqfVdLZVbHXDIqLhmDUZhNwxbDYCqy\"]\n";
-    let server = serving(config, Launch::new().arg("-v"));
-    server.ask(&put("/file.txt", "x")).expect(401);
-    // Neither accounts nor uploads: taken by itself that lets nobody write. But uploads end at the next start only.
-    change(&server, "", "waits for the next start: allow-upload, and so do accounts");
-    server.ask(&put("/file.txt", "x")).expect(401);
-    server.get("/file.txt").expect(401);
+    let folder = Folder::new();
+    folder.write_outside("open/file.txt", "for everybody");
+    folder.write_outside("closed/file.txt", "for alice");
+    folder.write_outside("closed/.hidden", "for nobody");
+    let inside = |root: &str| format!("{config}root = {root:?}\nport = 0\n");
+    folder.write_outside("ifmatch.toml", inside("closed"));
+    let path = folder.outside("ifmatch.toml");
+    let server = Launch::bare().args(["-v", "-c", path.to_str().unwrap()]).start_in(Arc::new(folder));
+    for (other, waiting) in [
+        // Neither accounts nor uploads: taken by itself that lets nobody write. But uploads end at the next start only.
+        ("root = \"closed\"\nport = 0\n", "allow-upload"),
+        // A folder for everybody: but until the next start it is the other one.
+        ("allow-upload = true\nroot = \"open\"\nport = 0\nhidden = true\n", "root"),
+        ("allow-upload = true\nroot = \"closed\"\nport = 0\nfollow-symlinks = \"deny\"\n", "follow-symlinks"),
+    ] {
+        let line = format!("all of it waits for the next start, because of what can change only then: {waiting}\n");
+        change(&server, other, &line);
+        server.ask(&put("/file.txt", "x")).expect(401);
+        server.get("/file.txt").expect(401);
+        server.get("/.hidden").expect(401);
+    }
+    change(&server, &inside("closed").replace("private = true", ""), READ_AGAIN);
+    server.get("/file.txt").expect_file(b"for alice");
+}
+
+#[test]
+fn health_is_told_where_it_was_at_start() {
+    for (config, other) in [("", "admin-bind = \"127.0.0.1:0\"\n"), ("admin-bind = \"127.0.0.1:0\"\n", "")] {
+        let server = serving(config, Launch::new().arg("-v"));
+        let before = server.get("/__ifmatch__/health").status;
+        change(&server, other, "some of it waits for the next start: admin-bind\n");
+        assert_eq!(server.get("/__ifmatch__/health").status, before, "{config:?}");
+    }
 }
 
 #[test]
