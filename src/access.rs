@@ -5,6 +5,7 @@
 //! somebody may do what that account may, and what everybody may.
 
 mod attempts;
+mod network;
 mod secret;
 mod verifier;
 
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use crate::resource_path::pattern::PathPattern;
 use crate::resource_path::{Dotfiles, ResourcePath};
 use attempts::Attempts;
+pub use network::Network;
 use secret::SecretError;
 pub use secret::{Secret, new_token, password_hash};
 use verifier::{Question, Verifier};

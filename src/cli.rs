@@ -7,6 +7,7 @@ mod generate;
 mod headers;
 mod health;
 mod index;
+mod limits;
 mod resolve;
 mod tls;
 mod writes;
@@ -36,6 +37,7 @@ use generate::{CompletionsArgs, ManArgs};
 use headers::HeaderArgs;
 use health::HealthArgs;
 use index::IndexArgs;
+use limits::LimitArgs;
 pub use resolve::Refused;
 use tls::TlsArgs;
 use writes::WriteArgs;
@@ -157,6 +159,8 @@ struct ServeArgs {
     index: IndexArgs,
     #[command(flatten)]
     writes: WriteArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -271,6 +275,7 @@ impl ServeArgs {
                 writes,
                 hosts,
                 access: Arc::new(access),
+                limits: self.limits.lower(),
             },
             watch: if self.no_watch { Watch::Off } else { Watch::On },
             log,

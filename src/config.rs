@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use log::LevelFilter;
 
@@ -147,3 +148,20 @@ pub fn size(text: &str) -> Option<u64> {
     };
     digits.parse::<u64>().ok()?.checked_mul(unit)
 }
+
+/// A time: `500ms`, `10s`, `2m`, `1h`, or a number of seconds; more than nothing and at most a day.
+pub fn duration(text: &str) -> Option<Duration> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit: u64 = match &text[digits.len()..] {
+        "ms" => 1,
+        "" | "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    let milliseconds = digits.parse::<u64>().ok()?.checked_mul(unit)?;
+    (1..=86_400_000).contains(&milliseconds).then(|| Duration::from_millis(milliseconds))
+}
+
+#[cfg(test)]
+mod tests;

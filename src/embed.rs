@@ -60,7 +60,7 @@ use actix_web::http::header::HeaderValue;
 
 use crate::access::Access;
 use crate::http::rules::{Extra, Fingerprints, HeaderRules};
-use crate::http::{self, Fallback, Hosts, Listing, MountedSite, OwnResources, Site, SiteOptions};
+use crate::http::{self, Fallback, Hosts, Limits, Listing, MountedSite, OwnResources, Site, SiteOptions};
 use crate::resource_path::{Dotfiles, ResourcePath};
 use crate::root::{Root, RootError, SymlinkPolicy};
 use crate::validator_store::digest::DigestAlgorithm;
@@ -324,6 +324,7 @@ impl FolderOptions {
             writes: self.writes,
             hosts: self.hosts,
             access: Arc::new(Access::open()),
+            limits: Limits::DEFAULT,
         };
         Ok(Folder { site: Arc::new(Site::new(store, options, watch)) })
     }

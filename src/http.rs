@@ -8,16 +8,19 @@ mod access;
 mod access_log;
 mod body;
 pub mod cors;
+mod crowd;
 mod error;
 mod express;
 mod fields;
 mod get;
 mod health;
 mod html;
+mod limits;
 mod listing;
 mod metrics;
 mod mount;
 mod origin;
+mod rates;
 mod redirect;
 mod refusal;
 mod respond;
@@ -44,18 +47,20 @@ use crate::semantics::preconditions::PreconditionField;
 use crate::validator_store::watch::WatchStatus;
 use crate::validator_store::{Entry, ValidatorStore};
 use crate::write::{Deletes, Uploads, WriteOptions, Writer};
+pub(crate) use crowd::Crowd;
 use error::Problem;
-pub(crate) use express::not_encrypted;
+pub(crate) use express::{not_encrypted, too_many_connections};
 pub use fields::{Fields, renderer};
+pub use limits::{LARGEST_HEAD, Limits, Rate, SMALLEST_HEAD};
 use metrics::Metrics;
 pub use mount::MountedSite;
 pub use origin::Hosts;
 pub(crate) use redirect::to_https;
 use rules::{Extra, HeaderRules, Kept, Writable};
 pub use service::SiteService;
-use streams::Streams;
+pub(crate) use streams::count_streams;
 pub(crate) use turns::Opening;
-pub use turns::TurnStream;
+pub use turns::{TurnStream, remember_turn};
 
 /// The store with what this edge keeps beside an entry.
 pub type Store = ValidatorStore<Fields>;
@@ -85,6 +90,8 @@ pub struct SiteOptions {
     pub hosts: Hosts,
     /// Who may read and write what.
     pub access: Arc<Access>,
+    /// How long clients may take, and how much they may ask for.
+    pub limits: Limits,
 }
 
 /// Whether directories without an index file are listed.
@@ -121,6 +128,7 @@ pub struct Site {
     options: SiteOptions,
     watch: Arc<WatchStatus>,
     metrics: Arc<Metrics>,
+    crowd: Arc<Crowd>,
     /// Tells this site from the ones before it, whose options were others.
     edition: u64,
     /// The methods that are answered.
@@ -136,6 +144,7 @@ impl Site {
     pub fn new(store: Arc<Store>, options: SiteOptions, watch: Arc<WatchStatus>) -> Self {
         let allow = HeaderValue::from_static(allow(&options.writes));
         let writer = Writer::new(Arc::clone(&store), options.writes);
+        let crowd = Arc::new(Crowd::new(options.limits.clone()));
         let not_found_page =
             ResourcePath::ROOT.child("404.html", Dotfiles::Hidden).unwrap_or(ResourcePath::ROOT);
         Self {
@@ -144,6 +153,7 @@ impl Site {
             options,
             watch,
             metrics: Arc::default(),
+            crowd,
             edition: next_edition(),
             allow,
             not_found_page,
@@ -151,19 +161,25 @@ impl Site {
         }
     }
 
-    /// The same site with other options. What may be written stays as it was: it was made sure of at start. So does where the server tells
-    /// of itself: listeners stay, too.
+    /// The same site with other options. What may be written stays as it was: it was made sure of at start. So do the limits, on which
+    /// connections rest, and where the server tells of itself: listeners stay, too.
     fn with_options(&self, options: SiteOptions) -> Self {
         Self {
             store: Arc::clone(&self.store),
             writer: Arc::clone(&self.writer),
             watch: Arc::clone(&self.watch),
             metrics: Arc::clone(&self.metrics),
+            crowd: Arc::clone(&self.crowd),
             edition: next_edition(),
             allow: self.allow.clone(),
             not_found_page: self.not_found_page.clone(),
             not_found_fields: OnceLock::new(),
-            options: SiteOptions { writes: self.options.writes, own: self.options.own, ..options },
+            options: SiteOptions {
+                writes: self.options.writes,
+                own: self.options.own,
+                limits: self.options.limits.clone(),
+                ..options
+            },
         }
     }
 
@@ -233,9 +249,13 @@ impl Site {
         self.writer.guard()
     }
 
-    /// Answers one request, whose path below the place of the site is `path`. The steps: for whom it is, the server's own
-    /// resources, the method, who asks, then [`get`] or [`write`].
+    /// Answers one request, whose path below the place of the site is `path`. The steps: how often its address asks, the
+    /// server's own resources, for whom it is, the method, who asks, then [`get`] or [`write`].
     async fn answer(&self, path: &str, request: &HttpRequest, payload: &mut Payload) -> HttpResponse {
+        if let Err(problem) = self.crowd.count_request(request.head().peer_addr, request.conn_data()) {
+            write::skip_few(request.head(), payload).await;
+            return problem.respond(request);
+        }
         if self.options.own == OwnResources::Here
             && let Some(response) = self.tell(request.method(), path)
         {
@@ -295,16 +315,6 @@ fn allow(options: &WriteOptions) -> &'static str {
         (_, Deletes::Refused) => "GET, HEAD, OPTIONS, PUT",
         (_, Deletes::Allowed) => "GET, HEAD, OPTIONS, PUT, DELETE",
     }
-}
-
-/// Lets the service know whose turn it is on a connection; for `on_connect_ext`.
-pub fn remember_turn<S>(stream: &TurnStream<S>, data: &mut actix_web::dev::Extensions) {
-    data.insert(stream.turn());
-}
-
-/// Lets the service know how many requests of an HTTP/2 connection are being answered; for `on_connect_ext`.
-pub(crate) fn count_streams<S>(_: &S, data: &mut actix_web::dev::Extensions) {
-    data.insert(Streams::default());
 }
 
 impl Site {

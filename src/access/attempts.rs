@@ -2,11 +2,13 @@
 //! ones, so that guessing becomes slow.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
+
+use super::network::Network;
 
 /// Wrong attempts that have no consequence.
 const FREE: u32 = 5;
@@ -131,13 +133,9 @@ fn delay(wrong: u32) -> Duration {
     }
 }
 
-/// Who counts as one: an IPv4 address, or the network that one IPv6 subscriber has.
+/// Who counts as one.
 fn network(from: Option<IpAddr>) -> Vec<u8> {
-    match from.map(|address| address.to_canonical()) {
-        None => Vec::new(),
-        Some(IpAddr::V4(address)) => address.octets().to_vec(),
-        Some(IpAddr::V6(address)) => Ipv6Addr::octets(&address)[..8].to_vec(),
-    }
+    from.map_or_else(Vec::new, |address| Network::of(address).bytes().to_vec())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

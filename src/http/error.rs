@@ -2,6 +2,7 @@
 //! next. A browser gets a small page with the same words.
 
 use std::fmt::{self, Write as _};
+use std::time::Duration;
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
@@ -60,6 +61,16 @@ impl Problem {
             "This connection has as many requests as are answered at the same time; ask again when one is.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
             .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+
+    /// 429 (RFC 6585 4).
+    pub(super) fn too_early(wait: Duration) -> Self {
+        let seconds = wait.as_secs() + 1;
+        let detail = format!(
+            "Your address asks more often than it may (--rate-limit). Try again in {seconds} seconds."
+        );
+        Self::document(StatusCode::TOO_MANY_REQUESTS, detail)
+            .with_header(header::RETRY_AFTER, HeaderValue::from(seconds))
     }
 
     /// 400 (RFC 9112 3.2).
@@ -219,6 +230,11 @@ impl Problem {
         }
         insert(target, header::DATE, date_field(now()).as_ref());
         body
+    }
+
+    /// What it says in one number.
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
     }
 
     /// The body, for a program.

@@ -6,6 +6,7 @@
 //! come from the same functions, and tests compare the two field by field.
 
 mod answer;
+mod limited;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,11 +15,13 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use arc_swap::ArcSwap;
 
+use super::crowd::Crowd;
 use super::error::Problem;
 use super::fields::{self, Conditions, Representation, RequestFields, ResponseFields};
 use super::get::{Outcome, content_of, decide};
 use super::origin::is_host;
 use super::respond::Content;
+use super::turns::Turn;
 use super::{Fallback, Site, access_log, body, respond};
 use crate::access::{Right, Visitor};
 use crate::resource_path::{Dotfiles, Form, ResourcePath, Target};
@@ -26,8 +29,8 @@ use crate::semantics::http_date::HttpDate;
 use crate::semantics::range::ByteRange;
 use crate::validator_store::Entry;
 use answer::Body;
-pub(crate) use answer::not_encrypted;
-pub(super) use answer::{Answer, head_timeout};
+pub(super) use answer::{Answer, farewell};
+pub(crate) use answer::{not_encrypted, too_many_connections};
 
 /// A head with more fields is left to actix.
 const MAX_FIELDS: usize = 32;
@@ -42,6 +45,7 @@ const HEAD_ROOM: usize = 512;
 #[derive(Clone)]
 pub(super) struct Express {
     site: Arc<ArcSwap<Site>>,
+    crowd: Arc<Crowd>,
     peer: Option<SocketAddr>,
 }
 
@@ -85,12 +89,12 @@ enum Concern {
 }
 
 impl Express {
-    pub(super) fn new(site: Arc<ArcSwap<Site>>, peer: Option<SocketAddr>) -> Self {
-        Self { site, peer }
+    pub(super) fn new(site: Arc<ArcSwap<Site>>, crowd: Arc<Crowd>, peer: Option<SocketAddr>) -> Self {
+        Self { site, crowd, peer }
     }
 
     /// The answer to the request whose head is all of `bytes`, if it can be given at once.
-    pub(super) fn answer(&self, bytes: &[u8]) -> Option<Answer> {
+    pub(super) fn answer(&self, bytes: &[u8], turn: &Turn) -> Option<Answer> {
         if !(bytes.starts_with(b"GET ") || bytes.starts_with(b"HEAD ")) {
             return None;
         }
@@ -101,6 +105,18 @@ impl Express {
             _ => return None,
         }
         let question = Question::of(&request)?;
+        match self.crowd.count_request(self.peer, None) {
+            Err(problem) => self.refuse(&question, problem),
+            // The other lane need not count again what is answered there.
+            Ok(()) => self.find(&question).or_else(|| {
+                turn.set_counted();
+                None
+            }),
+        }
+    }
+
+    /// The answer to a question that may be asked.
+    fn find(&self, question: &Question<'_>) -> Option<Answer> {
         let site = self.site.load();
         let site: &Site = &site;
         let path = without_query(question.target);
@@ -117,8 +133,8 @@ impl Express {
         }
         let hit = site.store.hit(file.as_str());
         match hit {
-            Some(entry) => self.respond(site, &question, &entry),
-            None if form == Form::Plain => self.miss(site, &question, &path),
+            Some(entry) => self.respond(site, question, &entry),
+            None if form == Form::Plain => self.miss(site, question, &path),
             None => None,
         }
     }

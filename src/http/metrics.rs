@@ -17,9 +17,9 @@ use crate::semantics::preconditions::PreconditionField;
 const METHODS: [&str; 6] = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "other"];
 
 /// Every status that is answered here, and 0 for any other.
-const STATUSES: [u16; 26] = [
+const STATUSES: [u16; 27] = [
     200, 201, 204, 206, 301, 304, 308, 400, 401, 403, 404, 405, 408, 409, 411, 412, 413, 414, 415, 416, 428,
-    429, 500, 503, 507, 0,
+    429, 431, 500, 503, 507, 0,
 ];
 
 const FIELDS: [PreconditionField; 3] =
@@ -157,6 +157,13 @@ fn state(out: &mut Exposition, site: &Site) {
     let version = format!("version=\"{}\"", env!("CARGO_PKG_VERSION"));
     out.head("ifmatch_build_info", "gauge", "The version.");
     out.sample("ifmatch_build_info", &version, 1);
+    let help = "Requests that were refused because their address asked too often.";
+    out.one("ifmatch_http_requests_limited_total", "counter", help, site.crowd.too_early());
+    out.one("ifmatch_connections", "gauge", "Connections.", site.crowd.count());
+    let help = "How many connections there may be.";
+    out.one("ifmatch_connections_limit", "gauge", help, site.options.limits.connections);
+    let help = "Connections that were refused because their address had too many.";
+    out.one("ifmatch_connections_refused_total", "counter", help, site.crowd.refused());
     out.one("ifmatch_up", "gauge", "Whether the served folder is there.", u8::from(root.check().is_ok()));
     let help = "Bytes of files that were read to compute their digests for the index.";
     out.one("ifmatch_index_hashed_bytes_total", "counter", help, index.bytes_hashed);

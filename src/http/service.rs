@@ -9,11 +9,12 @@ use std::time::Instant;
 use actix_http::{Request, Response};
 use actix_service::{Service, ServiceFactory};
 use actix_web::body::BoxBody;
-use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::dev::{Payload, RequestHead, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
 use arc_swap::ArcSwap;
 
+use super::crowd::Crowd;
 use super::error::Problem;
 use super::express::Express;
 use super::streams::Streams;
@@ -40,20 +41,20 @@ impl SiteService {
     /// The response.
     pub async fn expect(self, request: Request) -> Result<Request, HttpResponse> {
         let (site, began) = (self.0.load_full(), Instant::now());
-        let path = request.path();
-        let refused = match *request.method() {
-            _ if !origin::names_a_host(request.head()) => Err(Problem::no_such_host().respond_as_document()),
-            Method::GET | Method::HEAD | Method::OPTIONS => return Ok(request),
-            Method::PUT | Method::DELETE => match access::admit(&site, request.head(), path).await {
-                Ok(_) => write::refuse_early(&site, request.head(), path).await,
-                Err(problem) => Err(problem.respond_as_document()),
-            },
-            _ => Err(Problem::method_not_allowed(&site.allow).respond_as_document()),
+        let (path, turn) = (request.path(), request.conn_data::<Turn>());
+        let refused = match site.crowd.count_request(request.head().peer_addr, turn) {
+            Err(problem) => Err(problem.respond_as_document()),
+            Ok(()) => site.refuse_early(request.head(), path).await,
         };
-        let Err(mut response) = refused else { return Ok(request) };
+        let Err(mut response) = refused else {
+            if let Some(turn) = turn {
+                turn.set_counted();
+            }
+            return Ok(request);
+        };
         site.accompany(path, request.head(), &mut response);
         site.note(request.head(), Visitor::ANYBODY, &response, began);
-        if let Some(turn) = request.conn_data::<Turn>() {
+        if let Some(turn) = turn {
             turn.end();
             response = response.map_body(|_, body| BoxBody::new(turn.watch(body)));
         }
@@ -62,7 +63,12 @@ impl SiteService {
 
     /// Wraps a connection, on which this site answers what it can without actix.
     pub fn connect<S>(&self, stream: S, peer: Option<SocketAddr>) -> TurnStream<S> {
-        TurnStream::new(stream).with_express(Express::new(Arc::clone(&self.0), peer))
+        TurnStream::new(stream).with_express(Express::new(Arc::clone(&self.0), self.crowd(), peer))
+    }
+
+    /// The connections there are, and what they may take and ask for.
+    pub(crate) fn crowd(&self) -> Arc<Crowd> {
+        Arc::clone(&self.0.load().crowd)
     }
 
     /// What the server tells of itself, at an address of its own; `/health` and `/metrics` are enough there.
@@ -83,6 +89,19 @@ impl SiteService {
 }
 
 impl Site {
+    /// Refuses what can be refused before the body of a request.
+    async fn refuse_early(&self, head: &RequestHead, path: &str) -> Result<(), HttpResponse> {
+        match head.method {
+            _ if !origin::names_a_host(head) => Err(Problem::no_such_host().respond_as_document()),
+            Method::GET | Method::HEAD | Method::OPTIONS => Ok(()),
+            Method::PUT | Method::DELETE => match access::admit(self, head, path).await {
+                Ok(_) => write::refuse_early(self, head, path).await,
+                Err(problem) => Err(problem.respond_as_document()),
+            },
+            _ => Err(Problem::method_not_allowed(&self.allow).respond_as_document()),
+        }
+    }
+
     /// Answers a request that actix has received, about `path` below the place of this site.
     pub(super) async fn serve(
         &self,

@@ -25,6 +25,11 @@ struct Counted {
     _answering: Answering,
 }
 
+/// Lets the service know how many requests of an HTTP/2 connection are being answered; for `on_connect_ext`.
+pub(crate) fn count_streams<S>(_: &S, data: &mut actix_web::dev::Extensions) {
+    data.insert(Streams::default());
+}
+
 impl Streams {
     /// One more; `None` if there are too many.
     pub(super) fn begin(&self) -> Option<Answering> {

@@ -20,6 +20,7 @@ pub(super) fn site(folder: &std::path::Path) -> Site {
         writes: WriteOptions::READ_ONLY,
         hosts: Hosts::Any,
         access: Arc::new(crate::access::Access::open()),
+        limits: Limits::DEFAULT,
     };
     Site::new(ValidatorStore::new(root, store, renderer()), options, Arc::default())
 }

@@ -9,6 +9,7 @@
 //! answered at once on that connection any more.
 
 mod at_once;
+mod farewell;
 mod framing;
 mod turn;
 
@@ -22,30 +23,24 @@ use actix_web::web::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-use super::express::{self, Answer, Express};
+use super::Limits;
+use super::express::{Answer, Express};
 pub(crate) use at_once::Opening;
 use at_once::Received;
 use framing::{Admitted, Framing};
 pub(crate) use turn::Turn;
 
-/// How long a client may take none of an answer before the connection is given up: it holds a chunk
-/// of memory all the while.
-const STALL_LIMIT: Duration = Duration::from_secs(60);
-
 /// How long a client that has its answer already may send nothing of the rest of its body.
 const REST_LIMIT: Duration = Duration::from_secs(5);
 
-/// How long a head may take, from its first byte or, if it is the first one, from the beginning of the connection.
-const HEAD_LIMIT: Duration = Duration::from_secs(10);
-
-/// How long a connection may idle between requests.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How often it is looked whether a connection may still idle, which depends on how many others there are.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// How much may be held back; more stays in the kernel's buffer.
 const HELD_LIMIT: usize = 64 * 1024;
 
 /// How much is read at once where actix lends no buffer.
-const READ: usize = 4096;
+pub(super) const READ: usize = 4096;
 
 /// How much of a body is handed on at a stretch. actix-http (3.20) reads into a buffer that grows to 256 KiB, copying it
 /// each time, before it decodes any of it: in portions the same small buffer is used again and again.
@@ -57,9 +52,9 @@ pub struct TurnStream<S> {
     turn: Turn,
     held: BytesMut,
     framing: Framing,
-    /// Runs out when the client has taken nothing for [`STALL_LIMIT`].
+    /// Runs out when the client has taken nothing for too long.
     stalled: Option<Pin<Box<Sleep>>>,
-    /// Runs out when the client has sent nothing of a body that nobody waits for, for [`REST_LIMIT`].
+    /// Runs out when the client has sent nothing of what nobody waits for, for [`REST_LIMIT`].
     idle: Option<Pin<Box<Sleep>>>,
     /// The answer came before the end of the body, and now that is over too.
     over: bool,
@@ -78,6 +73,15 @@ pub struct TurnStream<S> {
     patience: Option<Pin<Box<Sleep>>>,
     /// A request has come.
     begun: bool,
+    /// The last word on this connection is said.
+    told: bool,
+    /// When the current request was handed on, no answer was on its way.
+    alone: bool,
+}
+
+/// Lets the service know whose turn it is on a connection; for `on_connect_ext`.
+pub fn remember_turn<S>(stream: &TurnStream<S>, data: &mut actix_web::dev::Extensions) {
+    data.insert(stream.turn());
 }
 
 impl<S> TurnStream<S> {
@@ -99,12 +103,23 @@ impl<S> TurnStream<S> {
             waiting: None,
             patience: None,
             begun: false,
+            told: false,
+            alone: false,
         }
     }
 
     /// The same, with somebody who answers what can be answered at once.
     pub(super) fn with_express(self, express: Express) -> Self {
         Self { express: Some(express), ..self }
+    }
+
+    fn limits(&self) -> &Limits {
+        self.express.as_ref().map_or(&Limits::DEFAULT, Express::limits)
+    }
+
+    /// How long the connection may idle between requests.
+    fn idle_limit(&self) -> Duration {
+        self.express.as_ref().map_or(Limits::DEFAULT.idle, Express::idle_limit)
     }
 
     /// The connection's turn, for the service that answers.
@@ -115,7 +130,11 @@ impl<S> TurnStream<S> {
     /// How many of `bytes`, the client's next, may be handed on now.
     fn admit(&mut self, bytes: &[u8]) -> usize {
         let between = !self.framing.is_amid_head();
-        let Admitted { count, ends_head } = self.framing.admit(bytes);
+        let Admitted { count, head, ends_head } = self.framing.admit(bytes);
+        if head > self.limits().head_size {
+            self.refuse_head();
+            return 0;
+        }
         if ends_head {
             self.begin();
         } else if between && self.begun && self.framing.is_amid_head() {
@@ -127,7 +146,7 @@ impl<S> TurnStream<S> {
     fn begin(&mut self) {
         self.has_body = !self.framing.is_in_head();
         self.had_body |= self.has_body;
-        (self.waiting, self.begun) = (None, true);
+        (self.waiting, self.begun, self.alone) = (None, true, !self.turn.is_unsent());
         self.turn.begin();
     }
 
@@ -139,14 +158,6 @@ impl<S> TurnStream<S> {
             && !self.turn.is_unsent()
     }
 
-    /// Ends the connection towards actix, as if the client had gone. Who began a head is told why.
-    fn give_up(&mut self) {
-        self.over = true;
-        if self.framing.is_amid_head() && !self.turn.is_unsent() {
-            self.answer = express::head_timeout();
-        }
-    }
-
     /// Nothing comes where a head should; ready when that has taken too long. While an answer is on its way that does
     /// not count: [`poll_flush`](AsyncWrite::poll_flush) comes back to it.
     fn poll_patience(&mut self, context: &mut Context<'_>) -> Poll<()> {
@@ -155,14 +166,16 @@ impl<S> TurnStream<S> {
         }
         let since = *self.waiting.get_or_insert_with(Instant::now);
         let between = self.begun && !self.framing.is_amid_head();
-        let due = since + if between { KEEP_ALIVE } else { HEAD_LIMIT };
-        let patience = self.patience.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+        let due = since + if between { self.idle_limit() } else { self.limits().head };
+        let patience =
+            self.patience.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due.min(since + LOOK))));
         // It may have been set for a head before: that is corrected here, and not with every head.
         while patience.deadline() > due || patience.as_mut().poll(context).is_ready() {
             if patience.deadline() == due {
                 return Poll::Ready(());
             }
-            patience.as_mut().reset(due);
+            let next = due.min(patience.deadline().max(since) + LOOK);
+            patience.as_mut().reset(next);
         }
         Poll::Pending
     }
@@ -223,7 +236,7 @@ impl<S: AsyncRead + Unpin> TurnStream<S> {
 }
 
 impl<S: AsyncWrite + Unpin> TurnStream<S> {
-    /// The same outcome, or an error if nothing could be written for [`STALL_LIMIT`].
+    /// The same outcome, or an error if nothing could be written for too long: a chunk of memory is held all the while.
     fn poll_stall(
         &mut self,
         context: &mut Context<'_>,
@@ -233,7 +246,8 @@ impl<S: AsyncWrite + Unpin> TurnStream<S> {
             self.stalled = None;
             return written;
         }
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(STALL_LIMIT)));
+        let limit = self.limits().send;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
         ready!(stalled.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
@@ -260,6 +274,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TurnStream<S> {
             }
             if !this.held.is_empty() {
                 this.release(buffer);
+                if this.over {
+                    continue;
+                }
                 return Poll::Ready(Ok(()));
             }
             if this.portion >= PORTION {
@@ -272,17 +289,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TurnStream<S> {
                 continue;
             }
             let admitted = this.admit(&buffer.filled()[before..]);
-            this.held.extend_from_slice(&buffer.filled()[before + admitted..]);
+            if !this.over {
+                this.held.extend_from_slice(&buffer.filled()[before + admitted..]);
+            }
             buffer.set_filled(before + admitted);
+            if this.over {
+                continue;
+            }
             return Poll::Ready(Ok(()));
         }
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for TurnStream<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TurnStream<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         ready!(this.poll_answer(context))?;
+        this.explain(bytes);
+        if this.told {
+            // actix drops the connection as soon as it believes that this is written.
+            return this.poll_linger(context).map_ok(|()| bytes.len());
+        }
         let written = Pin::new(&mut this.stream).poll_write(context, bytes);
         this.poll_stall(context, written)
     }
@@ -300,6 +327,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TurnStream<S> {
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         ready!(this.poll_answer(context))?;
+        if this.told {
+            return this.poll_linger(context);
+        }
         Pin::new(&mut this.stream).poll_shutdown(context)
     }
 }

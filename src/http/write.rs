@@ -27,9 +27,6 @@ use crate::semantics::preferences::Return;
 use crate::validator_store::Entry;
 use crate::write::{Deletes, Intent, Refusal, Upload, Uploads, WriteOutcome};
 
-/// How long a client may send nothing of a body.
-const STALL_LIMIT: Duration = Duration::from_secs(30);
-
 /// How many bytes a second a body must have on average, once it has taken a while.
 const SLOWEST: u64 = 512;
 const SLOW_START: Duration = Duration::from_secs(60);
@@ -207,8 +204,9 @@ fn too_large(limit: u64) -> Problem {
 async fn receive(site: &Site, upload: &mut Upload<Fields>, payload: &mut Payload) -> Result<(), Problem> {
     let (began, limit) = (Instant::now(), site.writer.options().limit.unwrap_or(u64::MAX));
     loop {
-        let Ok(next) = tokio::time::timeout(STALL_LIMIT, next_bytes(payload)).await else {
-            return Err(too_slow("nothing of the body came for 30 seconds"));
+        let patience = site.options.limits.body;
+        let Ok(next) = tokio::time::timeout(patience, next_bytes(payload)).await else {
+            return Err(too_slow(&format!("nothing of the body came for {patience:?}")));
         };
         let bytes = match next {
             None => return Ok(()),

@@ -1,8 +1,9 @@
 //! What becomes of a connection: it is answered on the spot as long as that can be done, and then given to actix.
 
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use actix_http::error::DispatchError;
 use actix_http::{HttpService, KeepAlive, Protocol};
-use actix_server::{GracefulShutdownSignal, Server};
+use actix_server::{GracefulShutdownSignal, Server, ServerBuilder};
 use actix_service::{IntoServiceFactory as _, Service, ServiceFactory, fn_factory, fn_service, map_config};
 use actix_web::App;
 use actix_web::dev::AppConfig;
@@ -27,15 +28,6 @@ use crate::http::{self, Opening, SiteService, TurnStream};
 
 /// How long an answer that came before the end of the request's body is given to reach the client.
 const LINGER: Duration = Duration::from_secs(30);
-
-/// How long running answers are given after a signal to stop.
-const DRAIN_SECONDS: u64 = 30;
-
-/// How long a client may take until its connection is encrypted.
-const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
-
-/// How long a head may take where actix sees to that: in HTTP/2.
-const HEAD_LIMIT: Duration = Duration::from_secs(10);
 
 /// What actix takes for a connection: `S` is [`TurnStream`] or [`Http2Stream`].
 type Handed<S> = (S, Protocol, Option<SocketAddr>);
@@ -69,11 +61,15 @@ struct Connections<A, B> {
 
 /// Serves `site` on all listeners until a signal to stop.
 pub(super) fn serve(site: SiteService, listeners: Listeners) -> Result<Server, ServerError> {
-    let mut builder = Server::build().shutdown_timeout(DRAIN_SECONDS);
+    let crowd = site.crowd();
+    let limits = crowd.limits();
+    let mut builder = with_room_for(limits.connections, Server::build())
+        .shutdown_timeout(limits.shutdown.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX));
     let shared = Shared { site, stopping: builder.graceful_shutdown_signal(), tls: listeners.tls };
     let first = listeners.site.first().map(TcpListener::local_addr).transpose().map_err(ServerError::Io)?;
     for listener in listeners.redirect {
-        builder = redirect::listen(builder, listener, first.map_or(443, |address| address.port()))?;
+        builder =
+            redirect::listen(builder, listener, first.map_or(443, |address| address.port()), limits.head)?;
     }
     for listener in listeners.admin {
         builder = admin::listen(builder, listener, shared.site.clone())?;
@@ -94,6 +90,12 @@ pub(super) fn serve(site: SiteService, listeners: Listeners) -> Result<Server, S
         builder = builder.listen("ifmatch", listener, worker).map_err(ServerError::Io)?;
     }
     Ok(builder.run())
+}
+
+/// Lets more connections than that wait until one ends: what is accepted can be served. A worker has its share of them.
+fn with_room_for(connections: usize, builder: ServerBuilder) -> ServerBuilder {
+    let workers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(connections);
+    builder.workers(workers).max_concurrent_connections(connections.div_ceil(workers))
 }
 
 /// Answers what cannot be answered on the connection itself.
@@ -131,11 +133,11 @@ fn http2(
     Error = DispatchError,
     InitError = (),
 > {
-    let app = App::new().default_service(shared.site);
+    let (head, app) = (shared.site.crowd().limits().head, App::new().default_service(shared.site));
     HttpService::build()
         // The stream sees to that.
         .keep_alive(KeepAlive::Os)
-        .client_request_timeout(HEAD_LIMIT)
+        .client_request_timeout(head)
         .on_connect_ext(http::count_streams::<Http2Stream<Transport>>)
         .finish(map_config(app.into_factory(), |_| AppConfig::default()))
 }
@@ -162,16 +164,26 @@ where
         }
         let peer = stream.peer_addr().ok();
         let shared = self.shared.clone();
+        let Some(place) = shared.site.crowd().enter(peer) else {
+            if shared.tls.is_none() {
+                // What cannot be written at once is not worth waiting for.
+                let _ = stream.into_std().and_then(|mut stream| stream.write(&http::too_many_connections()));
+            }
+            return Box::pin(std::future::ready(Ok(())));
+        };
         let (http1, http2) = (Rc::clone(&self.http1), Rc::clone(&self.http2));
         // The larger ones are boxed, so that a connection that does not come so far costs nothing of them.
         Box::pin(async move {
+            let _place = place;
             let stream = match &shared.tls {
                 None => Transport::Plain(stream),
-                Some(tls) => Box::pin(encrypt(tls, stream)).await?,
+                Some(tls) => Box::pin(encrypt(tls, stream, shared.site.crowd().limits().handshake)).await?,
             };
             if stream.speaks_http2() {
-                let stopping = shared.stopping;
-                let stream = Http2Stream::new(stream, async move { stopping.notified().await });
+                let (stopping, crowd) = (shared.stopping, shared.site.crowd());
+                let stream = Http2Stream::new(stream, async move { stopping.notified().await }, move || {
+                    crowd.idle_limit()
+                });
                 return Box::pin(http2.call((stream, Protocol::Http2, peer))).await;
             }
             let mut stream = shared.site.connect(stream, peer);
@@ -184,7 +196,7 @@ where
 }
 
 /// Encrypts a connection. Who speaks plain HTTP is told so.
-async fn encrypt(tls: &TlsAcceptor, mut stream: TcpStream) -> io::Result<Transport> {
+async fn encrypt(tls: &TlsAcceptor, mut stream: TcpStream, limit: Duration) -> io::Result<Transport> {
     let handshake = async {
         let mut first = [0];
         stream.peek(&mut first).await?;
@@ -199,7 +211,7 @@ async fn encrypt(tls: &TlsAcceptor, mut stream: TcpStream) -> io::Result<Transpo
         }
         Err(io::Error::other("plain HTTP where HTTPS is spoken"))
     };
-    let refused = match tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await {
+    let refused = match tokio::time::timeout(limit, handshake).await {
         Ok(Ok(stream)) => return Ok(stream),
         Ok(Err(error)) => error,
         Err(_) => io::ErrorKind::TimedOut.into(),

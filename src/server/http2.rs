@@ -9,10 +9,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// How long nothing may move in either direction.
-const IDLE_LIMIT: Duration = Duration::from_secs(75);
+/// How often it is looked whether nothing has moved for too long, which depends on how many connections there are.
+const LOOK: Duration = Duration::from_secs(10);
 
-/// The same, once the server is to stop.
+/// How long nothing may move in either direction once the server is to stop.
 const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 
 /// A stream that ends when it is idle.
@@ -21,14 +21,20 @@ pub(super) struct Http2Stream<S> {
     stopped: Pin<Box<dyn Future<Output = ()>>>,
     is_stopping: bool,
     moved: Instant,
+    /// How long nothing may move now.
+    limit: Box<dyn Fn() -> Duration>,
     idle: Pin<Box<Sleep>>,
 }
 
 impl<S> Http2Stream<S> {
-    /// Wraps a connection; `stopped` is ready once the server is to stop.
-    pub(super) fn new(stream: S, stopped: impl Future<Output = ()> + 'static) -> Self {
-        let (moved, idle) = (Instant::now(), Box::pin(tokio::time::sleep(IDLE_LIMIT)));
-        Self { stream, stopped: Box::pin(stopped), is_stopping: false, moved, idle }
+    /// Wraps a connection; `stopped` is ready once the server is to stop, and `limit` tells how long nothing may move.
+    pub(super) fn new(
+        stream: S,
+        stopped: impl Future<Output = ()> + 'static,
+        limit: impl Fn() -> Duration + 'static,
+    ) -> Self {
+        let (moved, idle) = (Instant::now(), Box::pin(tokio::time::sleep(LOOK)));
+        Self { stream, stopped: Box::pin(stopped), is_stopping: false, moved, limit: Box::new(limit), idle }
     }
 
     fn poll_idle(&mut self, context: &mut Context<'_>) -> Poll<()> {
@@ -36,12 +42,13 @@ impl<S> Http2Stream<S> {
             self.is_stopping = true;
             self.moved = Instant::now();
         }
-        let due = self.moved + if self.is_stopping { DRAIN_LIMIT } else { IDLE_LIMIT };
+        let due = self.moved + if self.is_stopping { DRAIN_LIMIT } else { (self.limit)() };
         while self.idle.deadline() > due || self.idle.as_mut().poll(context).is_ready() {
             if self.idle.deadline() == due {
                 return Poll::Ready(());
             }
-            self.idle.as_mut().reset(due);
+            let next = due.min(self.idle.deadline().max(self.moved) + LOOK);
+            self.idle.as_mut().reset(next);
         }
         Poll::Pending
     }

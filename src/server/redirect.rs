@@ -11,19 +11,17 @@ use actix_service::fn_service;
 use super::ServerError;
 use crate::http;
 
-/// How long a head may take.
-const HEAD_LIMIT: Duration = Duration::from_secs(10);
-
-/// Adds the listener to a server; clients are sent to `port` of the host that they asked for.
+/// Adds the listener to a server; clients are sent to `port` of the host that they asked for. A head may take `head_limit`.
 pub(super) fn listen(
     builder: ServerBuilder,
     listener: TcpListener,
     port: u16,
+    head_limit: Duration,
 ) -> Result<ServerBuilder, ServerError> {
     let worker = move || {
         HttpService::build()
             .keep_alive(KeepAlive::Disabled)
-            .client_request_timeout(HEAD_LIMIT)
+            .client_request_timeout(head_limit)
             .finish(fn_service(move |request: Request| {
                 std::future::ready(Ok::<_, Infallible>(http::to_https(&request, port)))
             }))

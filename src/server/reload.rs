@@ -93,7 +93,10 @@ fn apply(site: &SiteService, started: &Config, config: &Config) {
     let changed = started.settings.changed(&config.settings);
     let waits: Vec<&str> = changed.into_iter().filter(|name| !APPLIED.contains(name)).collect();
     if waits.iter().any(|name| JUDGED.contains(name)) {
-        log::warn!("all of it waits for the next start, because of what can change only then: {}", waits.join(", "));
+        log::warn!(
+            "all of it waits for the next start, because of what can change only then: {}",
+            waits.join(", ")
+        );
         return;
     }
     site.set_options(config.site.clone());

@@ -331,7 +331,8 @@ fn all_waits_with_what_says_who_may_reach_what() {
         ("allow-upload = true\nroot = \"open\"\nport = 0\nhidden = true\n", "root"),
         ("allow-upload = true\nroot = \"closed\"\nport = 0\nfollow-symlinks = \"deny\"\n", "follow-symlinks"),
     ] {
-        let line = format!("all of it waits for the next start, because of what can change only then: {waiting}\n");
+        let line =
+            format!("all of it waits for the next start, because of what can change only then: {waiting}\n");
         change(&server, other, &line);
         server.ask(&put("/file.txt", "x")).expect(401);
         server.get("/file.txt").expect(401);

@@ -23,6 +23,7 @@ mod harness;
 mod headers;
 mod index;
 mod integrity;
+mod limits;
 mod listing;
 mod metrics;
 mod origin_guard;

@@ -63,7 +63,7 @@ impl<S> TurnStream<S> {
     /// The answer to the request that came in `bytes`, if it can be given at once.
     fn answer_at_once(&self, bytes: &[u8]) -> Option<Answer> {
         let express = self.express.as_ref().filter(|_| self.is_at_a_beginning() && !self.had_body)?;
-        express.answer(bytes)
+        express.answer(bytes, &self.turn)
     }
 }
 

@@ -14,6 +14,8 @@ pub(super) struct Framing {
 pub(super) struct Admitted {
     /// So many of them.
     pub(super) count: usize,
+    /// How large the head is that they belong to, as far as it has come; 0 in a body.
+    pub(super) head: usize,
     /// With these a head ends.
     pub(super) ends_head: bool,
 }
@@ -91,7 +93,7 @@ impl Framing {
             }
             Position::Head => return self.admit_head(bytes),
         };
-        Admitted { count, ends_head: false }
+        Admitted { count, head: 0, ends_head: false }
     }
 
     fn admit_head(&mut self, bytes: &[u8]) -> Admitted {
@@ -104,7 +106,7 @@ impl Framing {
             // The usual case: a head in one piece.
             if let Some(end) = end_of_head(&bytes[blank..], 0) {
                 self.at = body_after(&bytes[blank..blank + end]);
-                return Admitted { count: blank + end, ends_head: true };
+                return Admitted { count: blank + end, head: end, ends_head: true };
             }
         }
         let known = self.head.len();
@@ -113,9 +115,9 @@ impl Framing {
             Some(end) => {
                 self.at = body_after(&self.head[..end]);
                 self.head.clear();
-                Admitted { count: blank + end - known, ends_head: true }
+                Admitted { count: blank + end - known, head: end, ends_head: true }
             }
-            None => Admitted { count: bytes.len(), ends_head: false },
+            None => Admitted { count: bytes.len(), head: self.head.len(), ends_head: false },
         }
     }
 }

@@ -145,13 +145,13 @@ fn a_client_that_takes_nothing_is_given_up() {
         let began = tokio::time::Instant::now();
         // A slow one is not: it takes a little, and then the time runs anew.
         let (sent, ()) = tokio::join!(stream.write_all(&[0; 20]), async {
-            tokio::time::sleep(STALL_LIMIT - Duration::from_secs(1)).await;
+            tokio::time::sleep(Limits::DEFAULT.send - Duration::from_secs(1)).await;
             client.read_exact(&mut [0; 10]).await.unwrap();
         });
         assert!(sent.is_ok());
         let error = stream.write_all(&[0; 20]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert!(began.elapsed() >= STALL_LIMIT * 2 - Duration::from_secs(1));
+        assert!(began.elapsed() >= Limits::DEFAULT.send * 2 - Duration::from_secs(1));
     });
 }
 
@@ -229,19 +229,22 @@ fn who_asks_nothing_or_too_slowly_is_given_up() {
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         let timeout = "HTTP/1.1 408 Request Timeout".to_owned();
-        assert_eq!(life_of("").await, (String::new(), HEAD_LIMIT));
+        assert_eq!(life_of("").await, (String::new(), Limits::DEFAULT.head));
         // The first head counts from the beginning.
-        assert_eq!(life_of("GET / HTTP/1.1\r\n").await, (timeout.clone(), HEAD_LIMIT));
+        assert_eq!(life_of("GET / HTTP/1.1\r\n").await, (timeout.clone(), Limits::DEFAULT.head));
         let short = "GET /\n\n";
         let sent = Duration::from_secs(2) * u32::try_from(short.len()).unwrap();
         assert_eq!(life_of(short).await.0, timeout, "a head of {sent:?}");
         let quick = "G\n\n";
         let sent = Duration::from_secs(2) * u32::try_from(quick.len()).unwrap();
-        assert_eq!(life_of(quick).await, (String::new(), sent + KEEP_ALIVE));
+        assert_eq!(life_of(quick).await, (String::new(), sent + Limits::DEFAULT.idle));
         // A later one counts from its first byte.
         let next = sent + Duration::from_secs(2);
-        assert_eq!(life_of(&format!("{quick}GET / HTTP/1.1")).await, (timeout, next + HEAD_LIMIT));
-        assert_eq!(life_of(&format!("{quick}{quick}")).await, (String::new(), 2 * sent + KEEP_ALIVE));
+        assert_eq!(life_of(&format!("{quick}GET / HTTP/1.1")).await, (timeout, next + Limits::DEFAULT.head));
+        assert_eq!(
+            life_of(&format!("{quick}{quick}")).await,
+            (String::new(), 2 * sent + Limits::DEFAULT.idle)
+        );
     });
 }
 
@@ -279,7 +282,7 @@ fn the_time_between_requests_begins_when_the_answer_is_sent() {
         stream.flush().await.unwrap();
         let sent = Instant::now();
         assert_eq!(reads_for(&mut stream, 200 * second).await, Some(0));
-        assert!(sent.elapsed() <= HEAD_LIMIT, "{:?}", sent.elapsed());
+        assert!(sent.elapsed() <= Limits::DEFAULT.head, "{:?}", sent.elapsed());
     });
 }
 
@@ -306,6 +309,60 @@ fn what_nobody_answers_at_once_opens_the_connection_to_actix() {
         let (_client, server) = tokio::io::duplex(1 << 10);
         let (mut stream, began) = (TurnStream::new(server), Instant::now());
         let opening = std::future::poll_fn(|context| stream.poll_opening(context)).await.unwrap();
-        assert_eq!((opening, began.elapsed()), (Opening::Over, HEAD_LIMIT));
+        assert_eq!((opening, began.elapsed()), (Opening::Over, Limits::DEFAULT.head));
+    });
+}
+
+/// Where the answer to the request before is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    Sent,
+    OnItsWay,
+}
+
+/// What the client gets of `written`, which actix writes while the answer to the request before is on its way or not.
+async fn gets(written: &str, before: Before) -> String {
+    let (mut client, server) = tokio::io::duplex(1 << 10);
+    let mut stream = TurnStream::new(server);
+    let (turn, mut buffer) = (stream.turn(), [0; 1024]);
+    client.write_all(GET.as_bytes()).await.unwrap();
+    assert_eq!(stream.read(&mut buffer).await.unwrap(), GET.len());
+    if before == Before::OnItsWay {
+        // actix has taken all of it, and not written it yet.
+        drop(turn.watch(BoxBody::new("the answer before")));
+        turn.end();
+        client.write_all(GET.as_bytes()).await.unwrap();
+        assert_eq!(stream.read(&mut buffer).await.unwrap(), GET.len());
+    }
+    let ((), got) = tokio::join!(
+        async {
+            stream.write_all(written.as_bytes()).await.unwrap();
+            drop(stream);
+        },
+        async {
+            let mut got = String::new();
+            client.read_to_string(&mut got).await.unwrap();
+            got
+        }
+    );
+    got
+}
+
+#[test]
+fn a_refusal_of_actix_is_explained_and_bytes_that_look_like_one_are_left_alone() {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        for (written, reason) in [
+            ("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n", "malformed"),
+            ("HTTP/1.1 431 Too Large\r\ncontent-length: 0\r\n\r\n", "more header fields"),
+        ] {
+            let got = gets(written, Before::Sent).await;
+            assert!(got.starts_with(&written[..12]) && got.contains(reason), "{got}");
+            assert_eq!(gets(written, Before::OnItsWay).await, written, "they belong to the answer before");
+        }
+        for written in ["HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 404 Not Found\r\n\r\n", "HTTP/1."] {
+            assert_eq!(gets(written, Before::Sent).await, written);
+        }
     });
 }

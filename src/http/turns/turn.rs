@@ -21,6 +21,8 @@ struct TurnState {
     unfinished: Cell<usize>,
     /// Something has been handed on since actix had nothing left to write.
     unsent: Cell<bool>,
+    /// The request that is handed on next has been counted.
+    counted: Cell<bool>,
 }
 
 /// The body of a response, which tells when actix has taken the last of it.
@@ -47,6 +49,18 @@ impl Turn {
     }
 }
 
+/// Whether a request has been counted before it came to the service.
+impl Turn {
+    pub(in crate::http) fn set_counted(&self) {
+        self.0.counted.set(true);
+    }
+
+    /// Whether it has; the next one has not.
+    pub(in crate::http) fn take_count(&self) -> bool {
+        self.0.counted.take()
+    }
+}
+
 /// What the stream tells and asks.
 impl Turn {
     /// A request has been handed on.
@@ -64,6 +78,12 @@ impl Turn {
             self.0.unsent.set(false);
         }
         ends
+    }
+
+    /// actix has answered the current request by itself.
+    pub(super) fn forget(&self) {
+        self.0.unfinished.set(self.0.unfinished.get().saturating_sub(1));
+        self.0.unsent.set(self.0.unfinished.get() > 0);
     }
 
     /// Whether the response to the current request is being made.

@@ -51,7 +51,8 @@ impl Client {
         Client::over(TcpStream::from(socket))
     }
 
-    fn over(stream: TcpStream) -> Client {
+    /// The same, over a connection that is there already.
+    pub(crate) fn over(stream: TcpStream) -> Client {
         stream.set_read_timeout(Some(PATIENCE)).expect("a read timeout");
         stream.set_write_timeout(Some(PATIENCE)).expect("a write timeout");
         stream.set_nodelay(true).expect("TCP_NODELAY");

@@ -1,0 +1,127 @@
+//! How many connections there are, whose, and how often they ask. That there are not too many in all is the business of who accepts them.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::error::Problem;
+use super::limits::Limits;
+use super::rates::Rates;
+use super::turns::Turn;
+use crate::access::Network;
+
+/// How long a connection may idle while more than half of what may be are there.
+const CROWDED_IDLE: Duration = Duration::from_secs(5);
+
+/// The connections of a server.
+pub(crate) struct Crowd {
+    all: AtomicUsize,
+    refused: AtomicU64,
+    of: Mutex<HashMap<Network, usize>>,
+    limits: Limits,
+    rates: Option<Rates>,
+    too_early: AtomicU64,
+}
+
+/// One connection's place among them, until it is dropped.
+pub(crate) struct Place {
+    crowd: Arc<Crowd>,
+    network: Option<Network>,
+}
+
+impl Crowd {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            all: AtomicUsize::new(0),
+            refused: AtomicU64::new(0),
+            of: Mutex::default(),
+            rates: limits.rate.map(Rates::new),
+            too_early: AtomicU64::new(0),
+            limits,
+        }
+    }
+
+    /// What each may take and ask for.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// A place for one more; `None` if its address has too many.
+    pub(crate) fn enter(self: &Arc<Self>, peer: Option<SocketAddr>) -> Option<Place> {
+        let most = self.limits.connections_per_address;
+        let limited = peer.filter(|_| most < usize::MAX);
+        let network = limited.map(|peer| Network::of(peer.ip()));
+        if let Some(network) = network {
+            let mut of = self.of();
+            let count = of.entry(network).or_default();
+            if *count >= most {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                return None;
+            }
+            *count += 1;
+        }
+        self.all.fetch_add(1, Ordering::Relaxed);
+        Some(Place { crowd: Arc::clone(self), network })
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.all.load(Ordering::Relaxed)
+    }
+
+    /// How many were refused because of their address.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// How long a connection may idle now: who asks nothing makes room for who may.
+    pub(crate) fn idle_limit(&self) -> Duration {
+        match self.count() > self.limits.connections / 2 {
+            true => self.limits.idle.min(CROWDED_IDLE),
+            false => self.limits.idle,
+        }
+    }
+
+    /// Counts a request, once, whichever way it goes.
+    ///
+    /// # Errors
+    /// 429, if it came too early.
+    pub(super) fn count_request(&self, peer: Option<SocketAddr>, turn: Option<&Turn>) -> Result<(), Problem> {
+        let Some((rates, peer)) = self.rates.as_ref().zip(peer) else { return Ok(()) };
+        if turn.is_some_and(Turn::take_count) {
+            return Ok(());
+        }
+        rates.count(Network::of(peer.ip()), Instant::now()).map_err(|wait| {
+            self.too_early.fetch_add(1, Ordering::Relaxed);
+            Problem::too_early(wait)
+        })
+    }
+
+    /// How many requests came too early.
+    pub(super) fn too_early(&self) -> u64 {
+        self.too_early.load(Ordering::Relaxed)
+    }
+
+    fn of(&self) -> MutexGuard<'_, HashMap<Network, usize>> {
+        self.of.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.crowd.all.fetch_sub(1, Ordering::Relaxed);
+        let Some(network) = self.network else { return };
+        let mut of = self.crowd.of();
+        if let Some(count) = of.get_mut(&network) {
+            *count -= 1;
+            if *count == 0 {
+                of.remove(&network);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

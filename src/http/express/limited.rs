@@ -1,0 +1,52 @@
+//! What is said on a connection itself to who asks for more than there may be, or for nothing that is understood.
+
+use std::time::Duration;
+
+use actix_web::http::{Method, StatusCode};
+
+use super::answer::{Answer, Body};
+use super::{Express, Question, head};
+use crate::http::error::Problem;
+use crate::http::{Limits, access_log};
+
+impl Express {
+    pub(in crate::http) fn limits(&self) -> &Limits {
+        self.crowd.limits()
+    }
+
+    /// How long a connection may idle between requests.
+    pub(in crate::http) fn idle_limit(&self) -> Duration {
+        self.crowd.idle_limit()
+    }
+
+    /// Counts an answer to what was no request, and logs it.
+    pub(in crate::http) fn note_refusal(&self, status: StatusCode) {
+        self.site.load().metrics.count("", status, 0);
+        if access_log::is_on() {
+            access_log::Line {
+                peer: self.peer,
+                account: None,
+                method: "-",
+                target: "-",
+                version: "HTTP/1.1",
+                status,
+                size: 0,
+                referer: None,
+                user_agent: None,
+            }
+            .write();
+        }
+    }
+
+    /// A problem, as a program gets it.
+    pub(super) fn refuse(&self, question: &Question<'_>, problem: Problem) -> Option<Answer> {
+        let (status, body) = (problem.status(), problem.body());
+        let length = body.len() as u64;
+        let head = head(status, Some(length), |head| problem.describe(head));
+        let body = match question.method == Method::HEAD {
+            true => Body::Nothing,
+            false => Body::Bytes(body.into()),
+        };
+        self.send(&self.site.load(), question, status, &head, length, body)
+    }
+}
