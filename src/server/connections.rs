@@ -181,9 +181,9 @@ where
             };
             if stream.speaks_http2() {
                 let (stopping, crowd) = (shared.stopping, shared.site.crowd());
-                let stream = Http2Stream::new(stream, async move { stopping.notified().await }, move || {
-                    crowd.idle_limit()
-                });
+                let head_size = crowd.limits().head_size;
+                let stopped = async move { stopping.notified().await };
+                let stream = Http2Stream::new(stream, stopped, move || crowd.idle_limit(), head_size);
                 return Box::pin(http2.call((stream, Protocol::Http2, peer))).await;
             }
             let mut stream = shared.site.connect(stream, peer);

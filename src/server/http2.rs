@@ -1,7 +1,10 @@
 //! A connection that speaks HTTP/2: closed when nothing has moved on it for long, and soon after a signal to stop, which
 //! actix-http (3.20) does not heed there.
 
+mod heads;
+
 use std::io;
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -9,13 +12,15 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use heads::Heads;
+
 /// How often it is looked whether nothing has moved for too long, which depends on how many connections there are.
 const LOOK: Duration = Duration::from_secs(10);
 
 /// How long nothing may move in either direction once the server is to stop.
 const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 
-/// A stream that ends when it is idle.
+/// A stream that ends when it is idle, or a head in it too large.
 pub(super) struct Http2Stream<S> {
     stream: S,
     stopped: Pin<Box<dyn Future<Output = ()>>>,
@@ -23,18 +28,22 @@ pub(super) struct Http2Stream<S> {
     moved: Instant,
     /// How long nothing may move now.
     limit: Box<dyn Fn() -> Duration>,
+    heads: Heads,
     idle: Pin<Box<Sleep>>,
 }
 
 impl<S> Http2Stream<S> {
-    /// Wraps a connection; `stopped` is ready once the server is to stop, and `limit` tells how long nothing may move.
+    /// Wraps a connection; `stopped` is ready once the server is to stop, `limit` tells how long nothing may move,
+    /// and `head_size` how large a head may be.
     pub(super) fn new(
         stream: S,
         stopped: impl Future<Output = ()> + 'static,
         limit: impl Fn() -> Duration + 'static,
+        head_size: usize,
     ) -> Self {
         let (moved, idle) = (Instant::now(), Box::pin(tokio::time::sleep(LOOK)));
-        Self { stream, stopped: Box::pin(stopped), is_stopping: false, moved, limit: Box::new(limit), idle }
+        let (limit, heads) = (Box::new(limit), Heads::new(head_size));
+        Self { stream, stopped: Box::pin(stopped), is_stopping: false, moved, limit, heads, idle }
     }
 
     fn poll_idle(&mut self, context: &mut Context<'_>) -> Poll<()> {
@@ -68,7 +77,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Http2Stream<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        let before = buffer.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(context, buffer);
+        if let ControlFlow::Break(()) = this.heads.read(&buffer.filled()[before..]) {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
         match this.note(read) {
             // Nothing more is what it is told.
             Poll::Pending => this.poll_idle(context).map(Ok),

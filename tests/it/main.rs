@@ -21,6 +21,7 @@ mod freshness;
 mod fuzz;
 mod harness;
 mod headers;
+mod http2;
 mod index;
 mod integrity;
 mod limits;

@@ -27,11 +27,11 @@ fn write_certificate(folder: &Folder, name: &str, until: i32) -> String {
     certificate
 }
 
-fn launch(name: &str) -> Launch {
+pub(crate) fn launch(name: &str) -> Launch {
     Launch::new().args(["--tls-cert", &format!("{name}.crt"), "--tls-key", &format!("{name}.key")])
 }
 
-fn serving(launch: Launch) -> Server {
+pub(crate) fn serving(launch: Launch) -> Server {
     let folder = Arc::new(Folder::new());
     write_certificate(&folder, "one", 3000);
     launch.start_in(folder)
@@ -42,7 +42,7 @@ fn output(command: &mut Command) -> Output {
 }
 
 /// What curl says with these arguments about `target`.
-fn curl(server: &Server, target: &str, arguments: &[&str]) -> String {
+pub(crate) fn curl(server: &Server, target: &str, arguments: &[&str]) -> String {
     let mut command = Command::new("curl");
     let port = server.address().port();
     command.args(["-sS", "--max-time", "60", "--cacert"]).arg(server.folder().outside("one.crt"));

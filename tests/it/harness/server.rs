@@ -256,6 +256,15 @@ impl Server {
         self.proc_number("io", "rchar")
     }
 
+    /// How much processor time the process has used, in hundredths of a second.
+    pub(crate) fn processor_time(&self) -> u64 {
+        let path = format!("/proc/{}/stat", self.process());
+        let text = std::fs::read_to_string(&path).expect("a file of /proc");
+        // The name of the program stands in parentheses; user and system time are the 14th and 15th field.
+        let (_, fields) = text.rsplit_once(')').expect("the fields of /proc/PID/stat");
+        fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("ticks")).sum()
+    }
+
     /// How many descriptors the process has open.
     pub(crate) fn descriptors(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.process()))

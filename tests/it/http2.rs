@@ -1,0 +1,205 @@
+//! Clients of HTTP/2 that mean harm, frame by frame (RFC 9113), over a connection that openssl encrypts.
+
+use std::io::{Read, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+
+use crate::harness::{PATIENCE, Server, eventually};
+use crate::tls::{curl, launch, serving};
+
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+const CONTINUATION: u8 = 9;
+
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+const ENHANCE_YOUR_CALM: u32 = 11;
+
+/// `:method: GET`, `:scheme: https`, `:path: /file` and `:authority: localhost`, as HPACK has them (RFC 7541).
+const GET_FILE: &[u8] = b"\x82\x87\x44\x05/file\x41\x09localhost";
+
+/// A frame from the server.
+struct Frame {
+    kind: u8,
+    stream: u32,
+    payload: Vec<u8>,
+}
+
+/// A connection on which any frame can be sent.
+struct Http2 {
+    openssl: Child,
+    stdin: Option<ChildStdin>,
+    frames: Receiver<Frame>,
+}
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+impl Http2 {
+    /// Connects, and both sides tell their settings.
+    fn connect(server: &Server) -> Http2 {
+        let mut openssl = Command::new("openssl")
+            .args([
+                "s_client",
+                "-quiet",
+                "-nocommands",
+                "-alpn",
+                "h2",
+                "-connect",
+                &server.address().to_string(),
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("openssl (Debian package openssl)");
+        let (found, frames) = channel();
+        let mut stdout = openssl.stdout.take().unwrap();
+        std::thread::spawn(move || {
+            let mut head = [0; 9];
+            while stdout.read_exact(&mut head).is_ok() {
+                let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+                let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+                let whole = stdout.read_exact(&mut payload).is_ok();
+                if !whole || found.send(Frame { kind: head[3], stream, payload }).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut http2 = Http2 { stdin: openssl.stdin.take(), openssl, frames };
+        http2.send(&[&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &frame(SETTINGS, 0, 0, &[])].concat());
+        assert!(http2.next(|frame| frame.kind == SETTINGS).is_some(), "the server tells its settings");
+        http2
+    }
+
+    /// Sends as far as the server takes it.
+    fn send(&mut self, bytes: &[u8]) -> bool {
+        let stdin = self.stdin.as_mut().unwrap();
+        stdin.write_all(bytes).and_then(|()| stdin.flush()).is_ok()
+    }
+
+    /// The next frame of that kind; `None` if the connection ends before.
+    fn next(&self, wanted: impl Fn(&Frame) -> bool) -> Option<Frame> {
+        loop {
+            let frame = self.frames.recv_timeout(PATIENCE).ok()?;
+            if wanted(&frame) {
+                return Some(frame);
+            }
+        }
+    }
+
+    /// Whether the server has ended it, or does so now.
+    fn ends(&self) -> bool {
+        loop {
+            match self.frames.recv_timeout(PATIENCE) {
+                Ok(_) => {}
+                Err(error) => return error == std::sync::mpsc::RecvTimeoutError::Disconnected,
+            }
+        }
+    }
+}
+
+impl Drop for Http2 {
+    fn drop(&mut self) {
+        // Both fail only when it is gone already.
+        let _ = self.openssl.kill();
+        let _ = self.openssl.wait();
+    }
+}
+
+fn served(arguments: &[&str]) -> Server {
+    let server = serving(launch("one").args(arguments));
+    server.folder().write("file", "x");
+    assert_eq!(curl(&server, "/file", &["--http2"]), "x");
+    server
+}
+
+#[test]
+fn streams_that_are_reset_at_once_end_the_connection_soon() {
+    const STREAMS: u32 = 100_000;
+    let server = served(&[]);
+    let before = server.processor_time();
+    let mut http2 = Http2::connect(&server);
+    let mut taken = 0;
+    let mut streams = (0..STREAMS).map(|number| 2 * number + 1);
+    loop {
+        let burst: Vec<u8> = streams
+            .by_ref()
+            .take(500)
+            .flat_map(|stream| {
+                let reset = frame(RST_STREAM, 0, stream, &[0, 0, 0, 8]);
+                [frame(HEADERS, END_STREAM | END_HEADERS, stream, GET_FILE), reset].concat()
+            })
+            .collect();
+        if burst.is_empty() || !http2.send(&burst) {
+            break;
+        }
+        taken += 500;
+    }
+    let goaway = http2.next(|frame| frame.kind == GOAWAY).expect("a word why");
+    assert_eq!(goaway.payload[4..8], ENHANCE_YOUR_CALM.to_be_bytes(), "{:?}", goaway.payload);
+    assert!(http2.ends() && taken < STREAMS, "{taken} streams");
+    // In hundredths of a second; answering them all would take several seconds.
+    let cost = server.processor_time() - before;
+    assert!(cost < 100, "it cost {cost} hundredths of a second");
+    assert_eq!(curl(&server, "/file", &["--http2"]), "x");
+}
+
+#[test]
+fn a_head_of_http2_is_as_large_as_is_said() {
+    let server = served(&["--max-head-size", "8K"]);
+    // A literal field that is not indexed, with a name of one letter.
+    let filler = |size: usize| {
+        let length = size - 127;
+        let length = [0x7f, (length % 128) as u8 | 0x80, u8::try_from(length / 128).unwrap()];
+        [&[0, 1, b'x'][..], &length, &vec![b'y'; size]].concat()
+    };
+    let small = [GET_FILE, &filler(4000)].concat();
+    let mut http2 = Http2::connect(&server);
+    http2.send(&frame(HEADERS, END_STREAM | END_HEADERS, 1, &small));
+    let head = http2.next(|frame| frame.kind == HEADERS).expect("an answer");
+    // `:status: 200` of the static table.
+    assert_eq!((head.stream, head.payload[0]), (1, 0x88));
+    // One that never ends is ended.
+    http2.send(&frame(HEADERS, END_STREAM, 3, &small));
+    for _ in 0..100 {
+        http2.send(&frame(CONTINUATION, 0, 3, &filler(4000)));
+    }
+    assert!(http2.ends());
+    assert_eq!(curl(&server, "/file", &["--http2"]), "x");
+}
+
+#[test]
+fn frames_that_ask_nothing_use_nothing_up() {
+    let server = served(&[]);
+    let before = server.memory("VmRSS");
+    for (name, flood) in [
+        ("pings", frame(PING, 0, 0, &[0; 8]).repeat(2000)),
+        ("settings", frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0xff, 0xff]).repeat(2000)),
+        (
+            "empty frames of a head",
+            [frame(HEADERS, 0, 1, GET_FILE), frame(CONTINUATION, 0, 1, &[]).repeat(5000)].concat(),
+        ),
+        ("what is no frame", vec![0xff; 100_000]),
+        ("content of no stream", frame(0, 0, 99, &[0; 16_000]).repeat(50)),
+    ] {
+        let mut http2 = Http2::connect(&server);
+        for _ in 0..20 {
+            // Nobody reads what is said to that.
+            if !http2.send(&flood) {
+                break;
+            }
+        }
+        assert_eq!(curl(&server, "/file", &["--http2"]), "x", "{name}");
+    }
+    eventually("memory is given back or was not taken", || {
+        (server.memory("VmRSS").saturating_sub(before) < 32 << 10).then_some(())
+    });
+    assert!(!server.stderr().contains("panicked"));
+}
