@@ -13,7 +13,7 @@ use crate::harness::{
 };
 
 /// What `ifmatch hash-password` prints for this password, or for a token.
-fn hash(arguments: &[&str], password: &str) -> Vec<String> {
+pub(crate) fn hash(arguments: &[&str], password: &str) -> Vec<String> {
     let folder = Folder::new();
     let mut command = Launch::new().command(&folder);
     command.arg("hash-password").args(arguments);

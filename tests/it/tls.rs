@@ -9,7 +9,7 @@ use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustix::process::Signal;
 
 use crate::harness::server::wait;
-use crate::harness::{Folder, Launch, Server, eventually, get, tag_of, version_bytes};
+use crate::harness::{Client, Folder, Launch, Server, eventually, get, tag_of, version_bytes};
 
 /// Writes a self-signed certificate for `localhost` and its key to the folder, as a pair of files.
 fn write_certificate(folder: &Folder, name: &str, until: i32) -> String {
@@ -128,6 +128,23 @@ fn old_protocols_are_not_spoken_and_a_chain_is_shown() {
     }
     let (_, said) = ask(&["-alpn", "h2,http/1.1"]);
     assert!(said.contains("ALPN protocol: h2"), "{said}");
+}
+
+#[test]
+fn a_handshake_has_as_long_as_is_said() {
+    let server = serving(launch("one").args(["--tls-timeout", "300ms"]));
+    let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
+    // Nothing at all, and half of what a client says first.
+    let mut half: Vec<Client> = (0..20).map(|_| server.connect()).collect();
+    for client in half.iter_mut().skip(10) {
+        client.send(hello);
+    }
+    for client in &mut half {
+        client.be_patient(Duration::from_secs(60));
+        assert!(client.is_closed());
+    }
+    server.folder().write("file", "x");
+    assert_eq!(curl(&server, "/file", &[]), "x");
 }
 
 #[test]
