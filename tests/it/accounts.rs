@@ -415,8 +415,8 @@ fn a_conflict_copy_of_what_few_may_read_is_for_those_few() {
     let server = serving(Launch::new().args(["-a", "@/open.txt:-"]));
     let copy = "open.conflict-20261122T151309Z-1a2b3c.txt";
     server.folder().write(copy, "kept");
-    server.ask(&get(&format!("/{copy}"))).expect(401);
+    server.ask(&get(format!("/{copy}"))).expect(401);
     let listing = server.ask(&get("/").field("Accept", "application/json")).expect(200);
     assert!(!String::from_utf8_lossy(&listing.body).contains("conflict"), "{listing}");
-    server.ask(&as_user(get(&format!("/{copy}")), "alice", "wonder")).expect_file(b"kept");
+    server.ask(&as_user(get(format!("/{copy}")), "alice", "wonder")).expect_file(b"kept");
 }
