@@ -8,6 +8,7 @@ mod headers;
 mod health;
 mod index;
 mod limits;
+mod process;
 mod resolve;
 mod tls;
 mod writes;
@@ -38,6 +39,7 @@ use headers::HeaderArgs;
 use health::HealthArgs;
 use index::IndexArgs;
 use limits::LimitArgs;
+use process::ProcessArgs;
 pub use resolve::Refused;
 use tls::TlsArgs;
 use writes::WriteArgs;
@@ -161,6 +163,8 @@ struct ServeArgs {
     writes: WriteArgs,
     #[command(flatten)]
     limits: LimitArgs,
+    #[command(flatten)]
+    process: ProcessArgs,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -279,6 +283,7 @@ impl ServeArgs {
             },
             watch: if self.no_watch { Watch::Off } else { Watch::On },
             log,
+            process: self.process.lower(),
             watched,
             settings: self.settings,
         })

@@ -9,6 +9,7 @@ use std::time::Duration;
 use log::LevelFilter;
 
 use crate::http::SiteOptions;
+use crate::root::sandbox::SandboxMode;
 use crate::root::{SymlinkPolicy, WatchedFile};
 use crate::validator_store::StoreOptions;
 
@@ -37,6 +38,8 @@ pub struct Config {
     pub watch: Watch,
     /// What is logged, and how.
     pub log: LogConfig,
+    /// What the process may do.
+    pub process: ProcessConfig,
     /// The files it came from, looked at before they were read.
     pub watched: Vec<WatchedFile>,
     /// What was set.
@@ -78,6 +81,13 @@ pub struct HealthTarget {
     pub path: String,
     /// The file with its certificate, if it speaks HTTPS.
     pub certificate: Option<PathBuf>,
+}
+
+/// What the process may do besides serving.
+#[derive(Clone, Debug)]
+pub struct ProcessConfig {
+    /// Whether the kernel confines it.
+    pub sandbox: SandboxMode,
 }
 
 /// The folder in which the index is saved.

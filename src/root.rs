@@ -10,21 +10,25 @@ mod filesystem;
 mod guard;
 pub mod lease;
 mod lock;
+mod machine;
 mod metadata;
 mod open;
 mod outside;
 mod place;
+mod reach;
 mod recover;
 mod reserved;
+pub mod sandbox;
 mod stage;
 mod stamp;
 mod walk;
 
-pub use cache::{CacheError, CacheFolder, Replaced, boot_id};
+pub use cache::{CacheError, CacheFolder, Replaced};
 pub use exchange::{Expected, Swap};
 pub use filesystem::{Filesystem, Locality, ReadStyle, Stamping, Timestamps};
 pub use guard::SwapGuard;
 pub use lock::DirectoryLock;
+pub use machine::{boot_id, know_the_machine, processors};
 pub use open::{DirectoryEntry, Node, OpenDirectory, OpenError, OpenFile, Standing, SymlinkPolicy};
 pub use outside::WatchedFile;
 pub use place::{Occupant, Parents, Place, WriteError};
@@ -115,6 +119,7 @@ impl Root {
     /// [`RootError`], a sentence for the person who started the program.
     pub fn open(path: &Path, symlinks: SymlinkPolicy) -> Result<Self, RootError> {
         lease::handle_lease_breaks();
+        machine::survive_size_limit();
         let path = std::path::absolute(path).map_err(|error| RootError::Io(path.to_owned(), error))?;
         let directory = RootDirectory::open(&path).map_err(|errno| match errno {
             Errno::NOENT => RootError::Missing(path.clone()),
@@ -237,7 +242,13 @@ impl Root {
         let fresh = Arc::new(RootDirectory::open(&self.path).map_err(|_| OpenError::RootGone)?);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&fresh);
         self.generation.fetch_add(1, Ordering::AcqRel);
-        log::info!("another folder took the place of {}; serving it from now on", shown(&self.path));
+        let place = shown(&self.path);
+        match fresh.is_out_of_reach() {
+            false => log::info!("another folder took the place of {place}; serving it from now on"),
+            true => log::error!(
+                "another folder took the place of {place}, and the sandbox does not let it be read; start the server again"
+            ),
+        }
         Ok(fresh)
     }
 }
@@ -248,6 +259,14 @@ impl RootDirectory {
         let fd = openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         let status = stat(&fd, c"", AtFlags::EMPTY_PATH)?;
         Ok(Self { fd, identity: stamp::identity(&status) })
+    }
+
+    /// Whether it cannot be read although its permissions may allow it.
+    fn is_out_of_reach(&self) -> bool {
+        use rustix::fs::{Mode, OFlags, openat};
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        sandbox::Confinement::current() != sandbox::Confinement::Off
+            && openat(&self.fd, c".", flags, Mode::empty()).err() == Some(Errno::ACCESS)
     }
 }
 

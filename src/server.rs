@@ -2,6 +2,7 @@
 
 mod admin;
 mod announcement;
+mod confine;
 mod connections;
 mod http2;
 mod probe;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use connections::Listeners;
 pub use probe::{ProbeError, probe};
+use tls::Certificates;
 pub use tls::TlsError;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -53,6 +55,8 @@ pub enum ServerError {
     CacheServed(PathBuf),
     /// The certificate or its key cannot be used.
     Tls(TlsError),
+    /// The sandbox is required and cannot be.
+    Sandbox(String),
     /// Anything else.
     Io(io::Error),
 }
@@ -83,6 +87,9 @@ impl fmt::Display for ServerError {
                 write!(f, "--index-cache {} lies in the served folder; name one outside of it", shown(folder))
             }
             Self::Tls(error) => write!(f, "cannot speak HTTPS with {error}"),
+            Self::Sandbox(why) => {
+                write!(f, "--sandbox require: {why}; use --sandbox auto for as much as there is")
+            }
             Self::Io(error) => write!(f, "the server stopped: {error}"),
         }
     }
@@ -97,6 +104,10 @@ impl std::error::Error for ServerError {}
 pub fn run(config: Config, again: impl Fn() -> Result<Config, String> + 'static) -> Result<(), ServerError> {
     let root = Root::open(&config.root, config.symlinks).map_err(ServerError::Root)?;
     let cache = index_cache(&config, &root)?;
+    let certificates = config.tls.as_ref().map(Certificates::read).transpose().map_err(ServerError::Tls)?;
+    let (site, redirect) = (listen(&config.addresses)?, listen(&config.redirects)?);
+    let admin = listen(config.admin.as_slice())?;
+    let sandbox = confine::confine(&config, &root, cache.as_ref())?;
     if config.site.writes.allow_writes() {
         write::prepare(&root);
         if config.site.headers.say_immutable() {
@@ -104,22 +115,19 @@ pub fn run(config: Config, again: impl Fn() -> Result<Config, String> + 'static)
         }
     }
     raise_descriptor_limit();
-    let listeners = Listeners {
-        tls: config.tls.as_ref().map(tls::acceptor).transpose().map_err(ServerError::Tls)?,
-        site: listen(&config.addresses)?,
-        redirect: listen(&config.redirects)?,
-        admin: listen(config.admin.as_slice())?,
-    };
+    // From here on there are threads.
+    let tls = certificates.map(Certificates::acceptor);
+    let listeners = Listeners { tls, site, redirect, admin };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .map_err(ServerError::Io)?;
     let system = actix_web::rt::System::with_tokio_rt(|| runtime);
-    system.block_on(serve(config, Box::new(again), root, cache, listeners))
+    system.block_on(serve(config, Box::new(again), Prepared { root, cache, listeners, sandbox }))
 }
 
-/// Looks whether the server could start: the folder, the index and the certificate. What is taken of ports and descriptors is not
+/// Looks whether the server could start: the folder, the index, the certificate and the sandbox. What is taken of ports and descriptors is not
 /// tried.
 ///
 /// # Errors
@@ -127,8 +135,8 @@ pub fn run(config: Config, again: impl Fn() -> Result<Config, String> + 'static)
 pub fn check(config: &Config) -> Result<(), ServerError> {
     let root = Root::open(&config.root, config.symlinks).map_err(ServerError::Root)?;
     index_cache(config, &root)?;
-    config.tls.as_ref().map(tls::acceptor).transpose().map_err(ServerError::Tls)?;
-    Ok(())
+    config.tls.as_ref().map(Certificates::read).transpose().map_err(ServerError::Tls)?;
+    confine::check(config)
 }
 
 /// The folder in which the index is saved, if it is to be and can be.
@@ -159,13 +167,17 @@ fn raise_descriptor_limit() {
     }
 }
 
-async fn serve(
-    config: Config,
-    again: Box<reload::Again>,
+/// What was made ready before there were threads.
+struct Prepared {
     root: Root,
     cache: Option<CacheFolder>,
     listeners: Listeners,
-) -> Result<(), ServerError> {
+    /// What it is, in words.
+    sandbox: String,
+}
+
+async fn serve(config: Config, again: Box<reload::Again>, prepared: Prepared) -> Result<(), ServerError> {
+    let Prepared { root, cache, listeners, sandbox } = prepared;
     let store = ValidatorStore::new(root, config.store, http::renderer());
     let watch = match config.watch {
         Watch::On => watch::start(Arc::clone(&store)),
@@ -178,7 +190,7 @@ async fn serve(
         .inspect_err(|error| log::warn!("the configuration cannot be reloaded by SIGHUP: {error}"));
     let site = Site::new(Arc::clone(&store), config.site.clone(), Arc::clone(&watch));
     if config.log.banner == Banner::Shown
-        && let Err(error) = announcement::announce(&config, &site, &watch, &listeners)
+        && let Err(error) = announcement::announce(&config, &site, &watch, &listeners, &sandbox)
     {
         log::debug!("nobody reads the announcement: {error}");
     }

@@ -10,6 +10,7 @@ use super::Site;
 use super::fields::set;
 use crate::root::SwapGuard;
 use crate::root::lease::LeaseProbe;
+use crate::root::sandbox::Confinement;
 
 /// 200, or 503 while the served folder is not there.
 pub(super) fn respond(site: &Site) -> HttpResponse {
@@ -30,6 +31,7 @@ pub(super) fn respond(site: &Site) -> HttpResponse {
             "cas_guard": site.swap_guard().map(SwapGuard::name),
             "conflict_copies": root.conflict_copies(),
         },
+        "sandbox": Confinement::current().name(),
         "watcher": {
             "state": site.watch.state().name(),
             "overflows": site.watch.overflows(),

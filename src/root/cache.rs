@@ -136,10 +136,5 @@ impl CacheFolder {
     }
 }
 
-/// What tells this run of the machine from every other; `None` where the kernel does not say.
-pub fn boot_id() -> Option<String> {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().filter(|id| !id.trim().is_empty())
-}
-
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,7 @@ pub(super) fn announce(
     site: &Site,
     watch: &WatchStatus,
     listeners: &Listeners,
+    sandbox: &str,
 ) -> io::Result<()> {
     let (mut out, root) = (io::stdout().lock(), site.root());
     writeln!(out, "ifmatch {} serves {}", env!("CARGO_PKG_VERSION"), shown(root.path()))?;
@@ -43,6 +44,7 @@ pub(super) fn announce(
     if config.site.writes.allow_writes() {
         writeln!(out, "  writes: {}", guarantee(config, site.swap_guard()))?;
     }
+    writeln!(out, "  sandbox: {sandbox}")?;
     writeln!(out, "  freshness: {}; watcher {}", freshness(root), watch.state().name())?;
     out.flush()
 }

@@ -3,7 +3,6 @@
 use std::future::poll_fn;
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
-use std::num::NonZeroUsize;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -25,9 +24,13 @@ use super::http2::Http2Stream;
 use super::redirect;
 use super::transport::Transport;
 use crate::http::{self, Opening, SiteService, TurnStream};
+use crate::root::processors;
 
 /// How long an answer that came before the end of the request's body is given to reach the client.
 const LINGER: Duration = Duration::from_secs(30);
+
+/// The most that actix has.
+const WORKERS: usize = 512;
 
 /// What actix takes for a connection: `S` is [`TurnStream`] or [`Http2Stream`].
 type Handed<S> = (S, Protocol, Option<SocketAddr>);
@@ -94,7 +97,7 @@ pub(super) fn serve(site: SiteService, listeners: Listeners) -> Result<Server, S
 
 /// Lets more connections than that wait until one ends: what is accepted can be served. A worker has its share of them.
 fn with_room_for(connections: usize, builder: ServerBuilder) -> ServerBuilder {
-    let workers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(connections);
+    let workers = processors().min(WORKERS).min(connections);
     builder.workers(workers).max_concurrent_connections(connections.div_ceil(workers))
 }
 

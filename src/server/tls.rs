@@ -60,29 +60,49 @@ impl TlsError {
     }
 }
 
-/// What makes an encrypted connection of a plain one. The files are watched from now on, by a thread that ends with
-/// the process.
-///
-/// # Errors
-/// [`TlsError`], a sentence that names the file.
-pub(super) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
-    let mut files = Files {
-        certificate: WatchedFile::new(files.certificate.clone()),
-        key: WatchedFile::new(files.key.clone()),
-    };
-    files.have_changed();
-    let current = Arc::new(Current(RwLock::new(Arc::new(files.load()?))));
+/// A certificate that can be used, and where it came from.
+pub(super) struct Certificates {
+    files: Files,
+    current: Arc<Current>,
+    config: ServerConfig,
+}
+
+impl Certificates {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// [`TlsError`], a sentence that names the file.
+    pub(super) fn read(files: &TlsFiles) -> Result<Self, TlsError> {
+        let mut files = Files {
+            certificate: WatchedFile::new(files.certificate.clone()),
+            key: WatchedFile::new(files.key.clone()),
+        };
+        files.have_changed();
+        let current = Arc::new(Current(RwLock::new(Arc::new(files.load()?))));
+        let config = configure(&files, &current)?;
+        Ok(Self { files, current, config })
+    }
+
+    /// What makes an encrypted connection of a plain one. The files are watched from now on, by a thread that ends with
+    /// the process.
+    pub(super) fn acceptor(self) -> TlsAcceptor {
+        let Self { files, current, config } = self;
+        let watching = std::thread::Builder::new().name("certificates".to_owned());
+        if let Err(error) = watching.spawn(move || watch(files, &current)) {
+            log::warn!("certificates are not read again when they change: {error}");
+        }
+        TlsAcceptor::from(Arc::new(config))
+    }
+}
+
+fn configure(files: &Files, current: &Arc<Current>) -> Result<ServerConfig, TlsError> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| TlsError::new(files.certificate.path(), error.to_string()))?
         .with_no_client_auth()
-        .with_cert_resolver(Arc::clone(&current) as Arc<dyn ResolvesServerCert>);
+        .with_cert_resolver(Arc::clone(current) as Arc<dyn ResolvesServerCert>);
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
-    let watching = std::thread::Builder::new().name("certificates".to_owned());
-    if let Err(error) = watching.spawn(move || watch(files, &current)) {
-        log::warn!("certificates are not read again when they change: {error}");
-    }
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok(config)
 }
 
 fn watch(mut files: Files, current: &Current) {

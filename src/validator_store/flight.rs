@@ -15,7 +15,7 @@ use super::ValidatorStore;
 use super::entry::{Certainty, Entry, Read};
 use super::settle::{MEMORY_FILE_LIMIT, Settled, settle};
 use crate::resource_path::ResourcePath;
-use crate::root::{Filesystem, OpenError, OpenFile, Stamp};
+use crate::root::{Filesystem, OpenError, OpenFile, Stamp, processors};
 
 /// The readings under way.
 pub(super) struct Flights<R> {
@@ -66,7 +66,7 @@ impl<R> Default for Flights<R> {
 
 impl Default for Places {
     fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let cores = processors();
         Self { small: Semaphore::new(cores * 8), large: Semaphore::new(cores) }
     }
 }

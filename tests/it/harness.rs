@@ -9,6 +9,8 @@ pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod saver;
 pub(crate) mod server;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod syscall;
 pub(crate) mod tree;
 pub(crate) mod upload;
 

@@ -33,6 +33,7 @@ mod races;
 mod ranges;
 mod replacing;
 mod resolution;
+mod sandbox;
 mod startup;
 mod stress;
 mod tidy;

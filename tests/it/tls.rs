@@ -12,7 +12,7 @@ use crate::harness::server::wait;
 use crate::harness::{Client, Folder, Launch, Server, eventually, get, tag_of, version_bytes};
 
 /// Writes a self-signed certificate for `localhost` and its key to the folder, as a pair of files.
-fn write_certificate(folder: &Folder, name: &str, until: i32) -> String {
+pub(crate) fn write_certificate(folder: &Folder, name: &str, until: i32) -> String {
     let mut parameters = CertificateParams::new(["localhost".to_owned()]).unwrap();
     parameters.not_before = date_time_ymd(2020, 1, 1);
     parameters.not_after = date_time_ymd(until, 1, 1);

@@ -148,7 +148,7 @@ impl Saved {
             None
         })?;
         let root = store.root().real_path().inspect_err(|error| unusable(&error.to_string())).ok()?;
-        let header = Header::new(store.algorithm(), &boot_id);
+        let header = Header::new(store.algorithm(), boot_id);
         let name = file_name(&root, store.algorithm());
         Some(Self { folder, name, header, changes: 0 })
     }

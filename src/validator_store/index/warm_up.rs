@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::Index;
 use crate::resource_path::Dotfiles;
-use crate::root::{Filesystem, OpenError, Root, Stamping, Walk, Walked, WalkedFile};
+use crate::root::{Filesystem, OpenError, Root, Stamping, Walk, Walked, WalkedFile, processors};
 use crate::validator_store::ValidatorStore;
 use crate::validator_store::digest::DigestAlgorithm;
 use crate::validator_store::settle::{PIECE, settle_at_once};
@@ -58,11 +58,10 @@ pub(super) fn warm_up<R: Send + Sync + 'static>(
     if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
         log::debug!("the priority stays as it is: {error}");
     }
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let files = AtomicU64::new(0);
     let began = if table.len() == 0 { Began::Empty } else { Began::WithRecords };
     table.begin_walk();
-    let walked = store.root().walk(Walk { dotfiles, threads }, || {
+    let walked = store.root().walk(Walk { dotfiles, threads: processors() }, || {
         let mut visitor = Visitor {
             root: store.root(),
             index: store.index(),

@@ -1,0 +1,37 @@
+//! The flags about the process itself: what it may do besides serving.
+
+use clap::{Args, ValueEnum};
+
+use crate::config::ProcessConfig;
+use crate::root::sandbox::SandboxMode;
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Process")]
+pub(super) struct ProcessArgs {
+    /// Let the kernel confine the process to what it serves
+    #[arg(long, value_enum, value_name = "MODE", default_value_t, env = "IFMATCH_SANDBOX")]
+    sandbox: SandboxArg,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum SandboxArg {
+    /// As far as it can
+    #[default]
+    Auto,
+    /// Completely, or do not start
+    Require,
+    /// Not at all
+    Off,
+}
+
+impl ProcessArgs {
+    pub(super) fn lower(self) -> ProcessConfig {
+        ProcessConfig {
+            sandbox: match self.sandbox {
+                SandboxArg::Auto => SandboxMode::Auto,
+                SandboxArg::Require => SandboxMode::Require,
+                SandboxArg::Off => SandboxMode::Off,
+            },
+        }
+    }
+}
