@@ -59,7 +59,7 @@ impl Secret {
     /// Reads a hash.
     ///
     /// # Errors
-    /// [`SecretError`], for anything else, as a password, too.
+    /// `SecretError`, for anything else, a password among it.
     pub fn parse(text: &str) -> Result<Self, SecretError> {
         let (secret, is_dear) = if let Some(hex) = text.strip_prefix("token:") {
             (Self::Token(token_digest(hex).ok_or(SecretError::Unknown)?), false)
