@@ -8,6 +8,7 @@ mod headers;
 mod health;
 mod index;
 mod limits;
+mod listen;
 mod process;
 mod resolve;
 mod tls;
@@ -39,6 +40,7 @@ use headers::HeaderArgs;
 use health::HealthArgs;
 use index::IndexArgs;
 use limits::LimitArgs;
+use listen::ListenArgs;
 use process::ProcessArgs;
 pub use resolve::Refused;
 use tls::TlsArgs;
@@ -111,10 +113,8 @@ struct ServeArgs {
     /// The port; 0 takes any free one [default: 8080, or PORT from the environment]
     #[arg(short, long, env = "IFMATCH_PORT", value_parser = port)]
     port: Option<u16>,
-    /// An address to listen at; may be given several times
-    #[arg(short, long, value_name = "ADDRESS", default_value = "127.0.0.1", value_delimiter = ',')]
-    #[arg(env = "IFMATCH_BIND", value_parser = address)]
-    bind: Vec<IpAddr>,
+    #[command(flatten)]
+    listen: ListenArgs,
     /// Answer /__ifmatch__/health and /__ifmatch__/metrics at this address and port only, as plain HTTP
     #[arg(long, value_name = "ADDRESS:PORT", env = "IFMATCH_ADMIN_BIND", value_parser = address_and_port)]
     admin_bind: Option<SocketAddr>,
@@ -253,16 +253,19 @@ impl ServeArgs {
             .chain(self.access.auth_file.clone().map(WatchedFile::looked_at))
             .collect();
         let access = self.access.lower(&self.rules)?;
-        let (writes, hosts) = self.writes.lower(&self.bind, &access)?;
+        let (addresses, listening) = self.listen.lower(port)?;
+        let interfaces = self.listen.interfaces()?;
+        let (writes, hosts) = self.writes.lower(&interfaces, &access)?;
         let (tls, redirect_from) = self.tls.lower();
         let headers = self.headers.lower(tls.is_some(), self.rules)?;
         Ok(Config {
             root: self.root,
             symlinks: self.follow_symlinks.into(),
-            redirects: redirect_from.map_or_else(Vec::new, |port| config::addresses(&self.bind, port)),
+            redirects: redirect_from.map_or_else(Vec::new, |port| config::addresses(&interfaces, port)),
             tls,
             admin: self.admin_bind,
-            addresses: config::addresses(&self.bind, port),
+            addresses,
+            listening,
             store: StoreOptions {
                 algorithm: self.etag_hash.into(),
                 memory: self.memory,

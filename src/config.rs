@@ -1,5 +1,7 @@
 //! The configuration once everything is resolved: no option is looked up again below this.
 
+pub mod activation;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
@@ -22,6 +24,8 @@ pub struct Config {
     pub symlinks: SymlinkPolicy,
     /// The addresses to listen at.
     pub addresses: Vec<SocketAddr>,
+    /// What else is listened at.
+    pub listening: Listening,
     /// Whether connections are encrypted.
     pub tls: Option<TlsFiles>,
     /// The addresses at which clients that do not encrypt are sent to those where they must.
@@ -81,6 +85,26 @@ pub struct HealthTarget {
     pub path: String,
     /// The file with its certificate, if it speaks HTTPS.
     pub certificate: Option<PathBuf>,
+}
+
+/// What is listened at besides addresses.
+#[derive(Clone, Debug)]
+pub struct Listening {
+    /// Who makes the listeners.
+    pub origin: Origin,
+    /// The paths of sockets.
+    pub sockets: Vec<PathBuf>,
+    /// Their permissions.
+    pub mode: u32,
+}
+
+/// Who makes the listeners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The server.
+    Own,
+    /// They were handed over at start ([`activation`]).
+    Given,
 }
 
 /// What the process may do besides serving.

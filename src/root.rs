@@ -19,6 +19,7 @@ mod reach;
 mod recover;
 mod reserved;
 pub mod sandbox;
+mod socket;
 mod stage;
 mod stamp;
 mod walk;
@@ -33,6 +34,7 @@ pub use open::{DirectoryEntry, Node, OpenDirectory, OpenError, OpenFile, Standin
 pub use outside::WatchedFile;
 pub use place::{Occupant, Parents, Place, WriteError};
 pub use recover::{HasTag, Recovered};
+pub use socket::{SocketError, SocketName};
 pub use stage::{Creation, Held, StagedFile, StagedVersion};
 pub use stamp::{Stamp, Timestamp};
 pub use walk::{Walk, Walked, WalkedFile};

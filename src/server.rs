@@ -5,6 +5,8 @@ mod announcement;
 mod confine;
 mod connections;
 mod http2;
+mod lifecycle;
+mod listen;
 mod probe;
 mod progress;
 mod redirect;
@@ -13,13 +15,17 @@ mod tls;
 mod transport;
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use connections::Listeners;
+use lifecycle::Stop;
 pub use probe::{ProbeError, probe};
 use tls::Certificates;
 pub use tls::TlsError;
@@ -27,16 +33,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Banner, Config, IndexCache, Watch};
 use crate::http::{self, Site};
-use crate::root::{CacheError, CacheFolder, Root, RootError, shown};
+use crate::root::{CacheError, CacheFolder, Root, RootError, SocketError, shown};
 use crate::validator_store::ValidatorStore;
 use crate::validator_store::index::IndexMode;
 use crate::validator_store::index::keeper::{self, KeeperOptions};
 use crate::validator_store::watch::{self, WatchStatus};
 use crate::write;
-
-/// How many connections may wait to be accepted; the kernel allows at most net.core.somaxconn. With the 128 that the
-/// standard library asks for, a burst of clients waits for a second and more until they try again.
-const BACKLOG: i32 = 4096;
 
 /// How long the announcement waits for the watcher; a small tree is done in less.
 const WATCH_START: Duration = Duration::from_millis(20);
@@ -51,6 +53,8 @@ pub enum ServerError {
     Root(RootError),
     /// An address cannot be listened at.
     Listen(SocketAddr, io::Error),
+    /// A socket cannot be listened at.
+    Socket(SocketError),
     /// The folder that was named for the index lies in the served one.
     CacheServed(PathBuf),
     /// The certificate or its key cannot be used.
@@ -83,6 +87,7 @@ impl fmt::Display for ServerError {
                 address.ip()
             ),
             Self::Listen(address, error) => write!(f, "cannot listen at {address}: {error}"),
+            Self::Socket(error) => error.fmt(f),
             Self::CacheServed(folder) => {
                 write!(f, "--index-cache {} lies in the served folder; name one outside of it", shown(folder))
             }
@@ -105,9 +110,10 @@ pub fn run(config: Config, again: impl Fn() -> Result<Config, String> + 'static)
     let root = Root::open(&config.root, config.symlinks).map_err(ServerError::Root)?;
     let cache = index_cache(&config, &root)?;
     let certificates = config.tls.as_ref().map(Certificates::read).transpose().map_err(ServerError::Tls)?;
-    let (site, redirect) = (listen(&config.addresses)?, listen(&config.redirects)?);
-    let admin = listen(config.admin.as_slice())?;
-    let sandbox = confine::confine(&config, &root, cache.as_ref())?;
+    let site = listen::site(&config)?;
+    let (redirect, admin) =
+        (listen::addresses(&config.redirects)?, listen::addresses(config.admin.as_slice())?);
+    let sandbox = confine::confine(&config, &root, cache.as_ref(), &site.names)?;
     if config.site.writes.allow_writes() {
         write::prepare(&root);
         if config.site.headers.say_immutable() {
@@ -177,7 +183,9 @@ struct Prepared {
 }
 
 async fn serve(config: Config, again: Box<reload::Again>, prepared: Prepared) -> Result<(), ServerError> {
-    let Prepared { root, cache, listeners, sandbox } = prepared;
+    let Prepared { root, cache, mut listeners, sandbox } = prepared;
+    // From here on a signal to stop is not the end of the process, but waits for the server.
+    let stop = Stop::listen().map_err(ServerError::Io)?;
     let store = ValidatorStore::new(root, config.store, http::renderer());
     let watch = match config.watch {
         Watch::On => watch::start(Arc::clone(&store)),
@@ -199,22 +207,19 @@ async fn serve(config: Config, again: Box<reload::Again>, prepared: Prepared) ->
     }
     let site = site.into_service();
     actix_web::rt::spawn(reload::watch(site.clone(), config, again, hangup.ok()));
-    let ended = connections::serve(site, listeners)?.await.map_err(ServerError::Io);
-    keeper.finish();
-    ended
-}
-
-/// One listener an address; with port 0, all take the port the first one got.
-fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ServerError> {
-    let mut listeners: Vec<TcpListener> = Vec::new();
-    for address in addresses {
-        let mut address = *address;
-        if let (0, Some(first)) = (address.port(), listeners.first()) {
-            address.set_port(first.local_addr().map_err(ServerError::Io)?.port());
-        }
-        let listener = TcpListener::bind(address).map_err(|error| ServerError::Listen(address, error))?;
-        rustix::net::listen(&listener, BACKLOG).map_err(|error| ServerError::Io(error.into()))?;
-        listeners.push(listener);
+    let names = std::mem::take(&mut listeners.site.names);
+    let mut server = connections::serve(site, listeners)?;
+    actix_web::rt::spawn(stop.then_stop(server.handle()));
+    // The first time it is asked, it starts its workers.
+    let mut ended = poll_fn(|context| Poll::Ready(Pin::new(&mut server).poll(context))).await;
+    if ended.is_pending() {
+        lifecycle::ready();
+        ended = Poll::Ready(server.await);
     }
-    Ok(listeners)
+    drop(names);
+    keeper.finish();
+    match ended {
+        Poll::Ready(Err(error)) => Err(ServerError::Io(error)),
+        Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
+    }
 }

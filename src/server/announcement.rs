@@ -23,8 +23,14 @@ pub(super) fn announce(
     let (mut out, root) = (io::stdout().lock(), site.root());
     writeln!(out, "ifmatch {} serves {}", env!("CARGO_PKG_VERSION"), shown(root.path()))?;
     let scheme = if config.tls.is_some() { "https" } else { "http" };
-    for address in reachable(&listeners.site)? {
+    for address in reachable(&listeners.site.tcp)? {
         writeln!(out, "  {scheme}://{address}/")?;
+    }
+    for listener in &listeners.site.unix {
+        match listener.local_addr()?.as_pathname() {
+            Some(path) => writeln!(out, "  unix:{}", shown(path))?,
+            None => writeln!(out, "  a socket without a path")?,
+        }
     }
     for address in reachable(&listeners.redirect)? {
         writeln!(out, "  http://{address}/ leads there")?;

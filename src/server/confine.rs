@@ -3,7 +3,7 @@
 use super::ServerError;
 use crate::config::Config;
 use crate::root::sandbox::{self, Confinement, Reach, RootUse, SandboxError, SandboxMode, Successor};
-use crate::root::{CacheFolder, Root, SymlinkPolicy, shown};
+use crate::root::{CacheFolder, Root, SocketName, SymlinkPolicy, shown};
 
 /// Closes the sandbox, as the configuration says, and tells in words what holds. Whatever needs more than it has been read by
 /// now, and no thread runs yet.
@@ -11,6 +11,7 @@ pub(super) fn confine(
     config: &Config,
     root: &Root,
     cache: Option<&CacheFolder>,
+    sockets: &[SocketName],
 ) -> Result<String, ServerError> {
     sandbox::gain_no_privileges();
     let mode = config.process.sandbox;
@@ -22,7 +23,7 @@ pub(super) fn confine(
     }
     // A server that only reads may not make the files with which it looks what a filesystem can prove.
     root.own_filesystem();
-    let closed = reach(config, root, cache)
+    let closed = reach(config, root, cache, sockets)
         .map_err(|error| SandboxError::Kernel(error.to_string()))
         .and_then(|reach| Ok(describe(sandbox::close(&reach, mode)?, &reach)));
     match (closed, mode) {
@@ -66,7 +67,12 @@ fn not_to_be_confined(config: &Config) -> Option<&'static str> {
     }
 }
 
-fn reach(config: &Config, root: &Root, cache: Option<&CacheFolder>) -> std::io::Result<Reach> {
+fn reach(
+    config: &Config,
+    root: &Root,
+    cache: Option<&CacheFolder>,
+    sockets: &[SocketName],
+) -> std::io::Result<Reach> {
     let used = if config.site.writes.allow_writes() { RootUse::Write } else { RootUse::Read };
     let successor = match config.process.sandbox {
         SandboxMode::Require => Successor::Linked,
@@ -75,6 +81,9 @@ fn reach(config: &Config, root: &Root, cache: Option<&CacheFolder>) -> std::io::
     let mut reach = Reach::of(root, used, successor)?;
     if let Some(cache) = cache {
         reach.add_cache(cache);
+    }
+    for socket in sockets {
+        reach.add_socket(socket.path());
     }
     for file in &config.watched {
         reach.add_file(file.path());

@@ -14,15 +14,15 @@ use actix_server::{GracefulShutdownSignal, Server, ServerBuilder};
 use actix_service::{IntoServiceFactory as _, Service, ServiceFactory, fn_factory, fn_service, map_config};
 use actix_web::App;
 use actix_web::dev::AppConfig;
-use actix_web::rt::net::TcpStream;
+use actix_web::rt::net::{TcpStream, UnixStream};
 use tokio::io::AsyncWrite;
 use tokio_rustls::TlsAcceptor;
 
 use super::ServerError;
-use super::admin;
 use super::http2::Http2Stream;
 use super::redirect;
 use super::transport::Transport;
+use super::{admin, listen};
 use crate::http::{self, Opening, SiteService, TurnStream};
 use crate::root::processors;
 
@@ -35,15 +35,18 @@ const WORKERS: usize = 512;
 /// What actix takes for a connection: `S` is [`TurnStream`] or [`Http2Stream`].
 type Handed<S> = (S, Protocol, Option<SocketAddr>);
 
+/// The requests of one connection being answered.
+type Served = Pin<Box<dyn Future<Output = Result<(), DispatchError>>>>;
+
 /// Where clients connect.
 pub(super) struct Listeners {
     /// Here they are answered.
-    pub(super) site: Vec<TcpListener>,
+    pub(super) site: listen::Site,
     /// Here they are sent to the others.
     pub(super) redirect: Vec<TcpListener>,
     /// Here the server tells of itself.
     pub(super) admin: Vec<TcpListener>,
-    /// What encrypts the connections of the former.
+    /// What encrypts the connections of the former, but for those of programs of the same machine.
     pub(super) tls: Option<TlsAcceptor>,
 }
 
@@ -67,9 +70,11 @@ pub(super) fn serve(site: SiteService, listeners: Listeners) -> Result<Server, S
     let crowd = site.crowd();
     let limits = crowd.limits();
     let mut builder = with_room_for(limits.connections, Server::build())
-        .shutdown_timeout(limits.shutdown.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX));
+        .shutdown_timeout(limits.shutdown.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX))
+        .disable_signals();
     let shared = Shared { site, stopping: builder.graceful_shutdown_signal(), tls: listeners.tls };
-    let first = listeners.site.first().map(TcpListener::local_addr).transpose().map_err(ServerError::Io)?;
+    let first =
+        listeners.site.tcp.first().map(TcpListener::local_addr).transpose().map_err(ServerError::Io)?;
     for listener in listeners.redirect {
         builder =
             redirect::listen(builder, listener, first.map_or(443, |address| address.port()), limits.head)?;
@@ -77,20 +82,21 @@ pub(super) fn serve(site: SiteService, listeners: Listeners) -> Result<Server, S
     for listener in listeners.admin {
         builder = admin::listen(builder, listener, shared.site.clone())?;
     }
-    for listener in listeners.site {
+    for listener in listeners.site.tcp {
         let shared = shared.clone();
         let worker = move || {
             let shared = shared.clone();
-            fn_factory(move || {
-                let shared = shared.clone();
-                async move {
-                    let http1 = Rc::new(http1(shared.clone()).new_service(()).await?);
-                    let http2 = Rc::new(http2(shared.clone()).new_service(()).await?);
-                    Ok::<_, ()>(Connections { shared, http1, http2 })
-                }
-            })
+            fn_factory(move || connections(shared.clone()))
         };
         builder = builder.listen("ifmatch", listener, worker).map_err(ServerError::Io)?;
+    }
+    for listener in listeners.site.unix {
+        let shared = shared.clone();
+        let worker = move || {
+            let shared = shared.clone();
+            fn_factory(move || connections(shared.clone()))
+        };
+        builder = builder.listen_uds("ifmatch", listener, worker).map_err(ServerError::Io)?;
     }
     Ok(builder.run())
 }
@@ -99,6 +105,21 @@ pub(super) fn serve(site: SiteService, listeners: Listeners) -> Result<Server, S
 fn with_room_for(connections: usize, builder: ServerBuilder) -> ServerBuilder {
     let workers = processors().min(WORKERS).min(connections);
     builder.workers(workers).max_concurrent_connections(connections.div_ceil(workers))
+}
+
+/// What one worker needs.
+async fn connections(
+    shared: Shared,
+) -> Result<
+    Connections<
+        impl Service<Handed<TurnStream<Transport>>, Response = (), Error = DispatchError> + 'static,
+        impl Service<Handed<Http2Stream<Transport>>, Response = (), Error = DispatchError> + 'static,
+    >,
+    (),
+> {
+    let http1 = Rc::new(http1(shared.clone()).new_service(()).await?);
+    let http2 = Rc::new(http2(shared.clone()).new_service(()).await?);
+    Ok(Connections { shared, http1, http2 })
 }
 
 /// Answers what cannot be answered on the connection itself.
@@ -152,36 +173,79 @@ where
 {
     type Response = ();
     type Error = DispatchError;
-    type Future = Pin<Box<dyn Future<Output = Result<(), DispatchError>>>>;
+    type Future = Served;
 
     fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), DispatchError>> {
+        self.poll_both(context)
+    }
+
+    fn call(&self, stream: TcpStream) -> Served {
+        if let Err(error) = stream.set_nodelay(true) {
+            log::debug!("TCP_NODELAY could not be set: {error}");
+        }
+        let peer = stream.peer_addr().ok();
+        let Some(place) = self.shared.site.crowd().enter(peer) else {
+            if self.shared.tls.is_none() {
+                // What cannot be written at once is not worth waiting for.
+                let _ = stream.into_std().and_then(|mut stream| stream.write(&http::too_many_connections()));
+            }
+            return Box::pin(std::future::ready(Ok(())));
+        };
+        let shared = self.shared.clone();
+        self.answer(peer, place, async move {
+            match &shared.tls {
+                None => Ok(Transport::Plain(stream)),
+                Some(tls) => Box::pin(encrypt(tls, stream, shared.site.crowd().limits().handshake)).await,
+            }
+        })
+    }
+}
+
+impl<A, B> Service<UnixStream> for Connections<A, B>
+where
+    A: Service<Handed<TurnStream<Transport>>, Response = (), Error = DispatchError> + 'static,
+    B: Service<Handed<Http2Stream<Transport>>, Response = (), Error = DispatchError> + 'static,
+{
+    type Response = ();
+    type Error = DispatchError;
+    type Future = Served;
+
+    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), DispatchError>> {
+        self.poll_both(context)
+    }
+
+    fn call(&self, stream: UnixStream) -> Served {
+        // Counted; without an address nothing refuses it.
+        let place = self.shared.site.crowd().enter(None);
+        self.answer(None, place, std::future::ready(Ok(Transport::Local(stream))))
+    }
+}
+
+impl<A, B> Connections<A, B>
+where
+    A: Service<Handed<TurnStream<Transport>>, Response = (), Error = DispatchError> + 'static,
+    B: Service<Handed<Http2Stream<Transport>>, Response = (), Error = DispatchError> + 'static,
+{
+    fn poll_both(&self, context: &mut Context<'_>) -> Poll<Result<(), DispatchError>> {
         if self.http1.poll_ready(context)?.is_pending() {
             return Poll::Pending;
         }
         self.http2.poll_ready(context)
     }
 
-    fn call(&self, stream: TcpStream) -> Self::Future {
-        if let Err(error) = stream.set_nodelay(true) {
-            log::debug!("TCP_NODELAY could not be set: {error}");
-        }
-        let peer = stream.peer_addr().ok();
+    /// Answers the requests of one connection, once it is ready for them. It counts as one as long as it has its place.
+    fn answer(
+        &self,
+        peer: Option<SocketAddr>,
+        place: impl Sized + 'static,
+        connection: impl Future<Output = io::Result<Transport>> + 'static,
+    ) -> Served {
         let shared = self.shared.clone();
-        let Some(place) = shared.site.crowd().enter(peer) else {
-            if shared.tls.is_none() {
-                // What cannot be written at once is not worth waiting for.
-                let _ = stream.into_std().and_then(|mut stream| stream.write(&http::too_many_connections()));
-            }
-            return Box::pin(std::future::ready(Ok(())));
-        };
         let (http1, http2) = (Rc::clone(&self.http1), Rc::clone(&self.http2));
         // The larger ones are boxed, so that a connection that does not come so far costs nothing of them.
         Box::pin(async move {
             let _place = place;
-            let stream = match &shared.tls {
-                None => Transport::Plain(stream),
-                Some(tls) => Box::pin(encrypt(tls, stream, shared.site.crowd().limits().handshake)).await?,
-            };
+            let stream = connection.await?;
             if stream.speaks_http2() {
                 let (stopping, crowd) = (shared.stopping, shared.site.crowd());
                 let head_size = crowd.limits().head_size;

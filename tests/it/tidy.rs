@@ -55,6 +55,7 @@ const RESERVED: &[Reserved] = &[
     Reserved { name: ".exists(", only_in: &["root.rs", "root/"] },
     Reserved { name: ".is_dir(", only_in: &["root.rs", "root/"] },
     Reserved { name: "landlock::", only_in: &["root/sandbox.rs"] },
+    Reserved { name: "listenfd::", only_in: &["config/activation.rs"] },
     Reserved { name: "clap::", only_in: &["cli.rs", "cli/", "main.rs"] },
     Reserved { name: "env_logger::", only_in: &["main.rs"] },
     // `actix_files` has the tested parser of request paths.
