@@ -9,8 +9,11 @@ use actix_web::http::header::{self, HeaderValue};
 
 /// The same target by https at `port`: 308, which keeps the method; 400 where no host is named that could be sent to.
 pub(crate) fn to_https(request: &Request, port: u16) -> Response<BoxBody> {
-    let host = request.head().headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    let field = request.head().headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let uri = request.uri();
+    // A target that is a whole URI counts more than the field (RFC 9112 3.2.2).
+    let host = uri.scheme().and(uri.authority()).map(|authority| authority.as_str()).or(field);
+    let target = uri.path_and_query().map_or("/", |target| target.as_str());
     let location = host
         .and_then(without_port)
         .filter(|_| target.starts_with('/'))

@@ -4,15 +4,16 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::slice;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
-use tokio_rustls::rustls::sign::CertifiedKey;
+use tokio_rustls::rustls::sign::{CertifiedKey, SigningKey};
 use tokio_rustls::rustls::{InconsistentKeys, ServerConfig};
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
@@ -34,6 +35,15 @@ const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 pub struct TlsError {
     file: PathBuf,
     why: String,
+    hope: Hope,
+}
+
+/// Whether time alone makes it usable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hope {
+    None,
+    /// It is not valid yet.
+    Later,
 }
 
 /// The certificate in use.
@@ -56,7 +66,7 @@ impl std::error::Error for TlsError {}
 
 impl TlsError {
     fn new(file: &Path, why: impl Into<String>) -> Self {
-        Self { file: file.to_owned(), why: why.into() }
+        Self { file: file.to_owned(), why: why.into(), hope: Hope::None }
     }
 }
 
@@ -106,23 +116,32 @@ fn configure(files: &Files, current: &Arc<Current>) -> Result<ServerConfig, TlsE
 }
 
 fn watch(mut files: Files, current: &Current) {
+    let mut hope = Hope::None;
     loop {
         std::thread::sleep(LOOK);
-        if !files.have_changed() {
+        let has_changed = files.have_changed();
+        if !has_changed && hope == Hope::None {
             continue;
         }
-        loop {
+        while has_changed {
             std::thread::sleep(SETTLE);
             if !files.have_changed() {
                 break;
             }
         }
+        let was_told = !has_changed;
+        hope = Hope::None;
         match files.load() {
             Ok(key) => {
                 *current.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(key);
                 log::info!("the certificate was read again: {}", shown(files.certificate.path()));
             }
-            Err(error) => log::error!("the new certificate is not used, the one before is: {error}"),
+            Err(error) => {
+                hope = error.hope;
+                if !(was_told && hope == Hope::Later) {
+                    log::error!("the new certificate is not used, the one before is: {error}");
+                }
+            }
         }
     }
 }
@@ -137,26 +156,35 @@ impl Files {
         let (certificate, key) = (self.certificate.path(), self.key.path());
         let chain = CertificateDer::pem_slice_iter(&read(&self.certificate)?)
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| TlsError::new(certificate, format!("it is not in PEM form: {error:?}")))?;
-        let Some(leaf) = chain.first() else {
+            .map_err(|error| TlsError::new(certificate, not_pem(&error)))?;
+        if chain.is_empty() {
             return Err(TlsError::new(certificate, "there is no certificate in it (BEGIN CERTIFICATE)"));
-        };
-        check_dates(leaf).map_err(|why| TlsError::new(certificate, why))?;
+        }
+        let parsed = chain.iter().map(parse).collect::<Result<Vec<_>, _>>();
+        let parsed = parsed.map_err(|why| TlsError::new(certificate, why))?;
+        check_dates(&parsed[0])
+            .map_err(|(why, hope)| TlsError { hope, ..TlsError::new(certificate, why) })?;
         let secret = PrivateKeyDer::from_pem_slice(&read(&self.key)?).map_err(|_| {
             TlsError::new(key, "there is no private key in it that is not encrypted (BEGIN PRIVATE KEY)")
         })?;
         let signing = ring::sign::any_supported_type(&secret).map_err(|_| {
             TlsError::new(
                 key,
-                "the private key is of a kind that is not supported; RSA, ECDSA and Ed25519 are",
+                "the private key is of a kind that is not supported; RSA with 2048 to 4096 bits, ECDSA with P-256 or P-384, and Ed25519 are",
             )
         })?;
-        let certified = CertifiedKey::new(chain, signing);
-        match certified.keys_match() {
-            Ok(()) | Err(tokio_rustls::rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {
-                Ok(certified)
+        match fits(&chain[..1], &signing) {
+            Fit::Yes => Ok(CertifiedKey::new(chain, signing)),
+            Fit::Unusable(why) => {
+                Err(TlsError::new(certificate, format!("the certificate cannot be used: {why}")))
             }
-            Err(_) => Err(TlsError::new(key, format!("it is not the key of {}", shown(certificate)))),
+            Fit::No if chain.iter().any(|other| fits(slice::from_ref(other), &signing) == Fit::Yes) => {
+                Err(TlsError::new(
+                    certificate,
+                    "the certificate of the key is not the first in it; the chain stands behind it",
+                ))
+            }
+            Fit::No => Err(TlsError::new(key, format!("it is not the key of {}", shown(certificate)))),
         }
     }
 }
@@ -166,8 +194,37 @@ impl Files {
 /// # Errors
 /// [`TlsError`].
 pub(super) fn certificate(file: &Path) -> Result<CertificateDer<'static>, TlsError> {
-    CertificateDer::from_pem_slice(&read(&WatchedFile::new(file.to_owned()))?)
-        .map_err(|error| TlsError::new(file, format!("there is no certificate in it: {error:?}")))
+    CertificateDer::from_pem_slice(&read(&WatchedFile::new(file.to_owned()))?).map_err(|error| {
+        let why = match error {
+            pem::Error::NoItemsFound => "there is no certificate in it (BEGIN CERTIFICATE)",
+            other => not_pem(&other),
+        };
+        TlsError::new(file, why)
+    })
+}
+
+/// Whether a certificate is that of a key.
+#[derive(Debug, PartialEq, Eq)]
+enum Fit {
+    Yes,
+    No,
+    Unusable(String),
+}
+
+fn fits(certificate: &[CertificateDer<'static>], key: &Arc<dyn SigningKey>) -> Fit {
+    use tokio_rustls::rustls::Error;
+    match CertifiedKey::new(certificate.to_vec(), Arc::clone(key)).keys_match() {
+        Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Fit::Yes,
+        Err(Error::InconsistentKeys(_)) => Fit::No,
+        Err(error) => Fit::Unusable(error.to_string()),
+    }
+}
+
+fn not_pem(error: &pem::Error) -> &'static str {
+    match error {
+        pem::Error::MissingSectionEnd { .. } => "it ends within a certificate, as if it were cut off",
+        _ => "it is not in PEM form",
+    }
 }
 
 fn read(file: &WatchedFile) -> Result<Vec<u8>, TlsError> {
@@ -178,16 +235,18 @@ fn read(file: &WatchedFile) -> Result<Vec<u8>, TlsError> {
     })
 }
 
+fn parse(certificate: &CertificateDer<'_>) -> Result<Certificate, String> {
+    Certificate::from_der(certificate).map_err(|error| format!("a certificate in it cannot be read: {error}"))
+}
+
 /// A certificate that clients would refuse is refused here.
-fn check_dates(leaf: &CertificateDer<'_>) -> Result<(), String> {
-    let parsed =
-        Certificate::from_der(leaf).map_err(|error| format!("the certificate cannot be read: {error}"))?;
-    let (validity, now) = (parsed.tbs_certificate().validity(), SystemTime::now());
+fn check_dates(leaf: &Certificate) -> Result<(), (String, Hope)> {
+    let (validity, now) = (leaf.tbs_certificate().validity(), SystemTime::now());
     if validity.not_after.to_system_time() < now {
-        return Err(format!("the certificate expired at {}", validity.not_after));
+        return Err((format!("the certificate expired at {}", validity.not_after), Hope::None));
     }
     if validity.not_before.to_system_time() > now {
-        return Err(format!("the certificate is not valid before {}", validity.not_before));
+        return Err((format!("the certificate is not valid before {}", validity.not_before), Hope::Later));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustix::process::Signal;
@@ -13,8 +13,14 @@ use crate::harness::{Client, Folder, Launch, Server, eventually, get, tag_of, ve
 
 /// Writes a self-signed certificate for `localhost` and its key to the folder, as a pair of files.
 pub(crate) fn write_certificate(folder: &Folder, name: &str, until: i32) -> String {
+    let since = Duration::from_secs(50 * 365 * 24 * 3600);
+    write_certificate_of(folder, name, since, until)
+}
+
+/// The same, with the time since the epoch from which it is valid.
+fn write_certificate_of(folder: &Folder, name: &str, since: Duration, until: i32) -> String {
     let mut parameters = CertificateParams::new(["localhost".to_owned()]).unwrap();
-    parameters.not_before = date_time_ymd(2020, 1, 1);
+    parameters.not_before = date_time_ymd(1970, 1, 1) + since;
     parameters.not_after = date_time_ymd(until, 1, 1);
     let key = KeyPair::generate().unwrap();
     let certificate = parameters.self_signed(&key).unwrap().pem();
@@ -181,7 +187,24 @@ fn a_certificate_that_cannot_be_used_is_told_in_a_sentence() {
     write_certificate(&folder, "one", 3000);
     write_certificate(&folder, "two", 3000);
     write_certificate(&folder, "old", 2021);
+    write_certificate_of(
+        &folder,
+        "later",
+        Duration::from_secs(530 * 365 * 24 * 3600 + 130 * 24 * 3600),
+        3000,
+    );
     std::fs::write(folder.outside("garbage"), "garbage").unwrap();
+    let [one, two] =
+        ["one.crt", "two.crt"].map(|name| std::fs::read_to_string(folder.outside(name)).unwrap());
+    let nonsense = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    for (name, text) in [
+        ("cut.crt", one[..200].to_owned()),
+        ("chain-cut.crt", format!("{one}{}", &two[..200])),
+        ("wrong-order.crt", format!("{two}{one}")),
+        ("chain-garbage.crt", format!("{one}{nonsense}")),
+    ] {
+        std::fs::write(folder.outside(name), text).unwrap();
+    }
     for (certificate, key, words) in [
         ("none", "one.key", ["none", "no such file"]),
         ("one.crt", "none", ["none", "no such file"]),
@@ -190,6 +213,11 @@ fn a_certificate_that_cannot_be_used_is_told_in_a_sentence() {
         ("one.crt", "two.key", ["two.key", "not the key of one.crt"]),
         ("old.crt", "old.key", ["old.crt", "expired at 2021-01-01"]),
         ("one.crt", "/dev/zero", ["/dev/zero", "1 MiB"]),
+        ("cut.crt", "one.key", ["cut.crt", "as if it were cut off"]),
+        ("chain-cut.crt", "one.key", ["chain-cut.crt", "as if it were cut off"]),
+        ("wrong-order.crt", "one.key", ["wrong-order.crt", "not the first in it"]),
+        ("chain-garbage.crt", "one.key", ["chain-garbage.crt", "a certificate in it cannot be read"]),
+        ("later.crt", "later.key", ["later.crt", "not valid before 2500-"]),
     ] {
         let mut command =
             Launch::new().args(["-p", "0", "--tls-cert", certificate, "--tls-key", key]).command(&folder);
@@ -236,6 +264,51 @@ fn a_new_certificate_is_used_and_no_request_fails_meanwhile() {
         assert_eq!(shown(&server), second);
         stop.store(true, Ordering::Relaxed);
         assert!(asking.join().unwrap() > 0);
+    });
+}
+
+#[test]
+fn a_certificate_that_is_not_valid_yet_is_used_once_it_is() {
+    let server = serving(launch("one").arg("-v"));
+    let first = shown(&server);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let second = write_certificate_of(server.folder(), "one", now + Duration::from_secs(4), 3001);
+    eventually("the error is logged", || server.stderr().contains("not valid before").then_some(()));
+    assert_eq!(shown(&server), first);
+    eventually("the new certificate is shown", || (shown(&server) == second).then_some(()));
+    assert_eq!(server.stderr().matches("not valid before").count(), 1, "{}", server.stderr());
+}
+
+#[test]
+fn certificates_that_change_all_the_time_cost_no_request() {
+    let server = serving(launch("one").arg("-v"));
+    server.folder().write_version("file", 1, 50_000);
+    let url = format!("https://{}/file", server.address());
+    let read_again = || server.stderr().matches("the certificate was read again").count();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for year in (3001..).take_while(|_| !stop.load(Ordering::Relaxed)) {
+                write_certificate(server.folder(), "one", year);
+                // They must hold still for a moment to be read.
+                std::thread::sleep(Duration::from_millis(300));
+            }
+        });
+        eventually("new certificates were used thrice", || {
+            for protocol in [&[][..], &["--h1"]] {
+                let mut h2load = Command::new("h2load");
+                h2load.args(["-n", "300", "-c", "30", "-m", "10"]).args(protocol).arg(&url);
+                let said = output(&mut h2load);
+                let said = String::from_utf8_lossy(&said.stdout);
+                let whole = "300 succeeded, 0 failed, 0 errored, 0 timeout";
+                if !(said.contains(whole) && said.contains("300 2xx")) {
+                    stop.store(true, Ordering::Relaxed);
+                    panic!("{said}");
+                }
+            }
+            (read_again() >= 3).then_some(())
+        });
+        stop.store(true, Ordering::Relaxed);
     });
 }
 

@@ -20,3 +20,22 @@ fn who_asks_in_plain_text_is_sent_to_the_same_place() {
     }
     assert_eq!(location("example.org", 443, "/"), "https://example.org/");
 }
+
+#[test]
+fn a_whole_uri_counts_more_than_the_host_field() {
+    for (target, wanted) in [
+        ("/x", Some("https://field:8443/x")),
+        ("http://other/x?y", Some("https://other:8443/x?y")),
+        ("http://other:80", Some("https://other:8443/")),
+        ("http://user@other/", None),
+        // Of CONNECT, which is no way out of here.
+        ("evil.example:443", Some("https://field:8443/")),
+    ] {
+        let mut request = Request::new();
+        *request.uri_mut() = target.parse().unwrap();
+        request.headers_mut().insert(header::HOST, HeaderValue::from_static("field"));
+        let response = to_https(&request, 8443);
+        let found = response.headers().get(header::LOCATION).map(|value| value.to_str().unwrap());
+        assert_eq!(found, wanted, "{target}");
+    }
+}
