@@ -5,27 +5,24 @@ mod announcement;
 mod confine;
 mod connections;
 mod http2;
-mod lifecycle;
 mod listen;
+mod manager;
 mod probe;
 mod progress;
 mod redirect;
 mod reload;
+mod stop;
 mod tls;
 mod transport;
 
 use std::fmt;
-use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use connections::Listeners;
-use lifecycle::Stop;
 pub use probe::{ProbeError, probe};
 use tls::Certificates;
 pub use tls::TlsError;
@@ -185,7 +182,7 @@ struct Prepared {
 async fn serve(config: Config, again: Box<reload::Again>, prepared: Prepared) -> Result<(), ServerError> {
     let Prepared { root, cache, mut listeners, sandbox } = prepared;
     // From here on a signal to stop is not the end of the process, but waits for the server.
-    let stop = Stop::listen().map_err(ServerError::Io)?;
+    let signals = stop::Signals::new().map_err(ServerError::Io)?;
     let store = ValidatorStore::new(root, config.store, http::renderer());
     let watch = match config.watch {
         Watch::On => watch::start(Arc::clone(&store)),
@@ -208,18 +205,9 @@ async fn serve(config: Config, again: Box<reload::Again>, prepared: Prepared) ->
     let site = site.into_service();
     actix_web::rt::spawn(reload::watch(site.clone(), config, again, hangup.ok()));
     let names = std::mem::take(&mut listeners.site.names);
-    let mut server = connections::serve(site, listeners)?;
-    actix_web::rt::spawn(stop.then_stop(server.handle()));
-    // The first time it is asked, it starts its workers.
-    let mut ended = poll_fn(|context| Poll::Ready(Pin::new(&mut server).poll(context))).await;
-    if ended.is_pending() {
-        lifecycle::ready();
-        ended = Poll::Ready(server.await);
-    }
+    let server = connections::serve(site, listeners)?;
+    let ended = stop::run(server, signals).await.map_err(ServerError::Io);
     drop(names);
     keeper.finish();
-    match ended {
-        Poll::Ready(Err(error)) => Err(ServerError::Io(error)),
-        Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
-    }
+    ended
 }

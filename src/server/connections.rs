@@ -65,7 +65,7 @@ struct Connections<A, B> {
     http2: Rc<B>,
 }
 
-/// Serves `site` on all listeners until a signal to stop.
+/// Serves `site` on all listeners until it is told to stop.
 pub(super) fn serve(site: SiteService, listeners: Listeners) -> Result<Server, ServerError> {
     let crowd = site.crowd();
     let limits = crowd.limits();

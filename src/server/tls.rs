@@ -123,11 +123,10 @@ fn watch(mut files: Files, current: &Current) {
         if !has_changed && hope == Hope::None {
             continue;
         }
-        while has_changed {
+        let mut moves = has_changed;
+        while moves {
             std::thread::sleep(SETTLE);
-            if !files.have_changed() {
-                break;
-            }
+            moves = files.have_changed();
         }
         let was_told = !has_changed;
         hope = Hope::None;

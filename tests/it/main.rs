@@ -36,6 +36,7 @@ mod replacing;
 mod resolution;
 mod sandbox;
 mod startup;
+mod stopping;
 mod stress;
 mod tidy;
 mod tls;

@@ -1,54 +1,9 @@
-//! The beginning and the end, as others see them: signals to stop, and what the manager of services is told
-//! (sd_notify(3); not over vsock).
+//! What the manager of services is told: when requests are answered, and when no more (sd_notify(3); not over vsock).
 
-use std::future::poll_fn;
-use std::io;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
-use std::task::Poll;
 use std::time::Duration;
-
-use actix_server::ServerHandle;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-
-/// The signals that end the server. From the moment this is made on, none of them ends the process by itself.
-pub(super) struct Stop {
-    terminate: Signal,
-    interrupt: Signal,
-    quit: Signal,
-}
-
-/// What becomes of answers that are being sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Running {
-    Finished,
-    Cut,
-}
-
-impl Stop {
-    pub(super) fn listen() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            quit: signal(SignalKind::quit())?,
-        })
-    }
-
-    /// Stops `server` when one of them comes, or has come.
-    pub(super) async fn then_stop(mut self, server: ServerHandle) {
-        let running = poll_fn(|context| {
-            let at_once = [&mut self.interrupt, &mut self.quit];
-            match at_once.into_iter().any(|signal| signal.poll_recv(context).is_ready()) {
-                true => Poll::Ready(Running::Cut),
-                false => self.terminate.poll_recv(context).map(|_| Running::Finished),
-            }
-        })
-        .await;
-        tell("STOPPING=1\n");
-        server.stop(running == Running::Finished).await;
-    }
-}
 
 /// Says that requests are answered from now on, and again and again that the server is alive if that is wanted.
 pub(super) fn ready() {
@@ -56,6 +11,11 @@ pub(super) fn ready() {
     if let Some(limit) = watchdog(|name| std::env::var(name).ok()) {
         actix_web::rt::spawn(stay_alive(limit / 2));
     }
+}
+
+/// Says that the server stops.
+pub(super) fn stopping() {
+    tell("STOPPING=1\n");
 }
 
 async fn stay_alive(interval: Duration) {

@@ -1,0 +1,173 @@
+//! The end on a signal, under load: what has begun is brought to its end, in every protocol, and nothing is torn.
+
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::process::Signal;
+
+use crate::harness::client::Broken;
+use crate::harness::server::wait;
+use crate::harness::{Folder, Launch, Server, eventually, get, put, version_bytes};
+use crate::tls::{launch, write_certificate};
+
+/// Enough that a client who takes it slowly is in the midst of it for a while, whatever sockets hold.
+const LARGE: usize = 24 << 20;
+
+/// A body that does not wait in memory.
+const UPLOAD: usize = 3 << 20;
+
+/// Uploads and downloads of each protocol.
+const EACH: usize = 3;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    Http,
+    Https,
+}
+
+fn serving(scheme: Scheme) -> Server {
+    let folder = Arc::new(Folder::new());
+    folder.write_version("large", 1, LARGE);
+    folder.write("small", "s".repeat(1000));
+    folder.write_outside("upload", version_bytes(2, UPLOAD));
+    let server = match scheme {
+        Scheme::Http => Launch::new(),
+        Scheme::Https => {
+            write_certificate(&folder, "one", 3000);
+            launch("one")
+        }
+    };
+    let server = server.arg("-A").start_in(folder);
+    // Its tag is known, so that nobody waits for it later.
+    assert!(curl(&server, scheme, &["-r", "0-0", "-o", "/dev/null"], "large").wait().unwrap().success());
+    server
+}
+
+/// A curl that has begun to ask for `name`.
+fn curl(server: &Server, scheme: Scheme, arguments: &[&str], name: &str) -> Child {
+    let scheme = if scheme == Scheme::Http { "http" } else { "https" };
+    let mut command = Command::new("curl");
+    command.args(["-sSk", "--fail", "--max-time", "60"]).args(arguments);
+    command.arg(format!("{scheme}://{}/{name}", server.address()));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
+    command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"))
+}
+
+/// A transfer that is under way.
+struct Transfer {
+    curl: Child,
+    result: PathBuf,
+    bytes: Vec<u8>,
+}
+
+fn transfers(server: &Server, scheme: Scheme) -> Vec<Transfer> {
+    let folder = server.folder();
+    let (file, mut all) = (folder.outside("upload"), Vec::new());
+    let versions = if scheme == Scheme::Http { &["--http1.1"][..] } else { &["--http1.1", "--http2"] };
+    for (version, number) in
+        versions.iter().flat_map(|version| (0..EACH).map(move |number| (version, number)))
+    {
+        let name = format!("kept{version}-{number}");
+        let kept = folder.outside(&name);
+        let arguments = [version, "--limit-rate", "8M", "-o", kept.to_str().unwrap()];
+        let down = curl(server, scheme, &arguments, "large");
+        all.push(Transfer { curl: down, result: kept, bytes: version_bytes(1, LARGE) });
+        let arguments = [version, "--limit-rate", "1M", "-T", file.to_str().unwrap(), "-H", "Expect:"];
+        let up = curl(server, scheme, &arguments, &name);
+        all.push(Transfer { curl: up, result: folder.path(&name), bytes: version_bytes(2, UPLOAD) });
+    }
+    let begun = |it: &Transfer| it.result.metadata().is_ok_and(|metadata| metadata.len() > 0);
+    eventually("all transfers are under way", || {
+        let downloads = all.iter().filter(|it| begun(it)).count();
+        (downloads == all.len() / 2 && server.nameless_files() == all.len() / 2).then_some(())
+    });
+    all
+}
+
+/// Asks on one connection until the server ends it between two answers.
+fn ask_until_the_end(server: &Server, has_asked: &AtomicBool) {
+    let (mut client, asked) = (server.connect(), get("/small"));
+    loop {
+        if client.try_send(asked.bytes()).is_err() {
+            return;
+        }
+        match client.try_read(&asked) {
+            Ok(answer) => assert_eq!((answer.status, answer.body.len()), (200, 1000)),
+            Err(Broken::Closed) => return,
+            Err(torn) => panic!("{torn:?}"),
+        }
+        has_asked.store(true, Ordering::Relaxed);
+    }
+}
+
+fn is_stopping(server: &Server) -> Option<()> {
+    TcpStream::connect(server.address()).is_err().then_some(())
+}
+
+fn stop_under_load(scheme: Scheme, signal: Signal) {
+    let mut server = serving(scheme);
+    let transfers = transfers(&server, scheme);
+    let has_asked: [AtomicBool; 4] = Default::default();
+    std::thread::scope(|scope| {
+        for has_asked in has_asked.iter().filter(|_| scheme == Scheme::Http) {
+            let server = &server;
+            scope.spawn(move || ask_until_the_end(server, has_asked));
+        }
+        let all = |asked: &AtomicBool| scheme == Scheme::Https || asked.load(Ordering::Relaxed);
+        eventually("everybody was answered once", || has_asked.iter().all(all).then_some(()));
+        server.signal(signal);
+    });
+    for mut transfer in transfers {
+        let status = wait(&mut transfer.curl);
+        assert!(status.success(), "{scheme:?} {signal:?} {}: {status}", transfer.result.display());
+        let found = std::fs::read(&transfer.result).unwrap();
+        assert!(found == transfer.bytes, "{scheme:?} {signal:?} {}", transfer.result.display());
+    }
+    let status = server.wait();
+    assert!(status.success(), "{status}");
+    let names = std::fs::read_dir(server.folder().root()).unwrap();
+    let left: Vec<_> = names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(!left.iter().any(|name| name.starts_with('.')), "{left:?}");
+}
+
+#[test]
+fn sigterm_ends_nothing_that_has_begun() {
+    stop_under_load(Scheme::Http, Signal::TERM);
+}
+
+#[test]
+fn sigint_ends_nothing_that_has_begun() {
+    stop_under_load(Scheme::Http, Signal::INT);
+}
+
+#[test]
+fn sigterm_ends_nothing_that_has_begun_on_encrypted_connections() {
+    stop_under_load(Scheme::Https, Signal::TERM);
+}
+
+#[test]
+fn a_second_signal_ends_what_is_left() {
+    for (first, second) in
+        [(Signal::TERM, Signal::TERM), (Signal::INT, Signal::INT), (Signal::TERM, Signal::QUIT)]
+    {
+        let mut server = serving(Scheme::Http);
+        // One who has begun and does not go on.
+        let mut client = server.connect();
+        let head = format!("PUT /up HTTP/1.1\r\nHost: localhost\r\nContent-Length: {UPLOAD}\r\n\r\n");
+        client.send(head);
+        client.send(&version_bytes(2, UPLOAD)[..UPLOAD / 2]);
+        eventually("the upload has begun", || (server.nameless_files() == 1).then_some(()));
+        server.signal(first);
+        eventually("nobody can come any more", || is_stopping(&server));
+        assert_eq!(server.nameless_files(), 1, "it goes on");
+        server.signal(second);
+        let status = server.wait();
+        assert!(status.success(), "{status}");
+        assert!(server.stderr().contains("cut off"), "{}", server.stderr());
+        assert!(matches!(client.try_read(&put("/up", "")), Err(Broken::Closed)));
+        assert!(!server.folder().path("up").exists());
+    }
+}
