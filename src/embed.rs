@@ -83,6 +83,7 @@ pub struct Folder {
 /// How a folder is opened, as `std::fs::OpenOptions` is for a file. As it comes it can only be read, and nothing is served whose
 /// name begins with a dot.
 #[derive(Clone, Debug)]
+#[must_use = "options do nothing until `open` is called"]
 pub struct FolderOptions {
     symlinks: SymlinkPolicy,
     algorithm: DigestAlgorithm,

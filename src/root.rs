@@ -85,6 +85,7 @@ pub struct Location(CString);
 
 /// Why a folder cannot be served.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum RootError {
     /// Nothing is there.
     Missing(PathBuf),
