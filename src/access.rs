@@ -32,7 +32,8 @@ pub enum Right {
     Write,
 }
 
-/// Rights by path, and by pattern: a pattern counts more than a path, and of several the last one.
+/// Rights by path, and by pattern: a pattern counts more than a path, and of several the last one. What a pattern takes from a folder is
+/// taken from all that is in it; what it gives, it gives to what it matches only.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Rules {
     paths: Vec<(ResourcePath<'static>, Right)>,
@@ -130,16 +131,16 @@ impl Rules {
     }
 
     fn at(&self, path: &ResourcePath<'_>) -> Option<Right> {
-        let by_pattern = self.patterns.iter().rev().find(|(pattern, _)| pattern.matches(path));
-        if let Some((_, right)) = by_pattern {
-            return Some(*right);
-        }
         let covers = |rule: &ResourcePath<'_>| {
             let rest = path.as_str().strip_prefix(rule.as_str());
             rule.as_str().is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
         let covering = self.paths.iter().filter(|(rule, _)| covers(rule));
-        covering.max_by_key(|(rule, _)| rule.as_str().len()).map(|(_, right)| *right)
+        let by_path = covering.max_by_key(|(rule, _)| rule.as_str().len()).map(|(_, right)| *right);
+        self.patterns.iter().fold(by_path, |so_far, (pattern, right)| {
+            let takes = || so_far.is_some_and(|so_far| so_far > *right) && pattern.matches_above(path);
+            if pattern.matches(path) || takes() { Some(*right) } else { so_far }
+        })
     }
 
     /// A later rule for the same path takes the place of an earlier one.

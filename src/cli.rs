@@ -42,6 +42,7 @@ use index::IndexArgs;
 use limits::LimitArgs;
 use listen::ListenArgs;
 use process::ProcessArgs;
+use resolve::Places;
 pub use resolve::Refused;
 use tls::TlsArgs;
 use writes::WriteArgs;
@@ -109,6 +110,8 @@ struct ServeArgs {
     #[arg(skip)]
     rules: Vec<Rule>,
     #[arg(skip)]
+    places: Places,
+    #[arg(skip)]
     settings: Settings,
     /// The port; 0 takes any free one [default: 8080, or PORT from the environment]
     #[arg(short, long, env = "IFMATCH_PORT", value_parser = port)]
@@ -146,7 +149,7 @@ struct ServeArgs {
     #[arg(short, long, action = clap::ArgAction::Count, env = "IFMATCH_VERBOSE")]
     verbose: u8,
     /// Log errors only, and start silently
-    #[arg(short, long, conflicts_with = "verbose", env = "IFMATCH_QUIET", value_parser = FalseyValueParser::new())]
+    #[arg(short, long, env = "IFMATCH_QUIET", value_parser = FalseyValueParser::new())]
     quiet: bool,
     /// How log lines look
     #[arg(long, value_enum, default_value_t, env = "IFMATCH_LOG_FORMAT")]
@@ -238,7 +241,17 @@ impl Cli {
 }
 
 impl ServeArgs {
-    fn lower(self) -> Result<Config, UsageError> {
+    fn lower(mut self) -> Result<Config, UsageError> {
+        let places = std::mem::take(&mut self.places);
+        self.configure().map_err(|error| places.name(error))
+    }
+
+    fn configure(self) -> Result<Config, UsageError> {
+        if self.quiet && self.verbose > 0 {
+            return Err(UsageError(
+                "--quiet and --verbose contradict each other; say one of them".to_owned(),
+            ));
+        }
         let log = self.log();
         let port = self.port.map_or_else(port_from_environment, Ok)?;
         if ResourcePath::ROOT.child(&self.index_file, Dotfiles::Served).is_none() {
@@ -256,7 +269,7 @@ impl ServeArgs {
         let (addresses, listening) = self.listen.lower(port)?;
         let interfaces = self.listen.interfaces()?;
         let (writes, hosts) = self.writes.lower(&interfaces, &access)?;
-        let (tls, redirect_from) = self.tls.lower();
+        let (tls, redirect_from) = self.tls.lower()?;
         let headers = self.headers.lower(tls.is_some(), self.rules)?;
         Ok(Config {
             root: self.root,

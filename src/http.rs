@@ -186,10 +186,11 @@ impl Site {
     /// What is sent with answers about `path` besides what describes them.
     fn extra(&self, path: &ResourcePath<'_>) -> Arc<Extra> {
         let options = &self.options;
-        let extra = options.headers.at(path, || {
+        let writable = || {
             let put = options.writes.uploads != Uploads::Refused && options.access.lets_anybody_write(path);
             if put { Writable::Yes } else { Writable::No }
-        });
+        };
+        let extra = options.headers.at(path, writable);
         match options.access.allows(Visitor::ANYBODY, path, Right::Read) {
             true => extra,
             false => Arc::new(extra.for_few()),

@@ -204,18 +204,18 @@ impl<'a> ResourcePath<'a> {
     /// `notes.conflict-20261122T151309Z-1a2b3c.txt`.
     pub fn conflict_original(&self) -> Option<ResourcePath<'static>> {
         // A longer name is none, and may repeat the mark without end.
-        let is_name = self.name().len() <= LONGEST_NAME;
-        let at = self.0.rfind(CONFLICT_MARK).filter(|_| is_name)?;
-        let rest = &self.0.as_bytes()[at + CONFLICT_MARK.len()..];
-        let (shape, extension) = rest.split_at_checked(CONFLICT_SHAPE.len())?;
-        let fits = shape.iter().zip(CONFLICT_SHAPE).all(|(byte, shape)| match shape {
-            b'0' => byte.is_ascii_digit(),
-            b'x' => byte.is_ascii_hexdigit(),
-            other => byte == other,
-        });
-        let is_last = extension.first().is_none_or(|byte| *byte == b'.') && !extension.contains(&b'/');
-        let extension = &self.0[self.0.len() - extension.len()..];
-        (fits && is_last).then(|| ResourcePath(Cow::Owned(format!("{}{extension}", &self.0[..at]))))
+        let name = Some(self.name()).filter(|name| name.len() <= LONGEST_NAME)?;
+        let start = self.0.len() - name.len();
+        name.rmatch_indices(CONFLICT_MARK).find_map(|(at, mark)| {
+            let (shape, extension) = name[at + mark.len()..].split_at_checked(CONFLICT_SHAPE.len())?;
+            let fits = shape.bytes().zip(CONFLICT_SHAPE).all(|(byte, shape)| match shape {
+                b'0' => byte.is_ascii_digit(),
+                b'x' => byte.is_ascii_hexdigit(),
+                other => byte == *other,
+            });
+            let is_one = fits && (extension.is_empty() || extension.starts_with('.'));
+            is_one.then(|| ResourcePath(Cow::Owned(format!("{}{extension}", &self.0[..start + at]))))
+        })
     }
 
     /// The same path, owning its text.

@@ -75,6 +75,42 @@ fn a_conflict_copy_is_for_who_may_have_its_file() {
 }
 
 #[test]
+fn what_a_pattern_takes_from_a_folder_is_taken_from_all_in_it() {
+    let (none, read, write) = (Right::None, Right::Read, Right::Write);
+    type Case<'a> = (&'a [(&'a str, Right)], &'a str, Right);
+    let cases: [Case<'_>; 16] = [
+        (&[("/drafts", none)], "drafts/a/b", none),
+        (&[("/drafts", none)], "draftsy/a", write),
+        (&[("/drafts/*", none)], "drafts", write),
+        (&[("/drafts/*", none)], "drafts/a", none),
+        (&[("/drafts/*", none)], "drafts/a/b", none),
+        (&[(".git", none)], "a/.git/config", none),
+        (&[("*.secret", none)], "a/b.secret/c", none),
+        (&[("/docs", read)], "docs/a", read),
+        // What is given is given to what is named, ...
+        (&[("**", none), ("/inbox/*.txt", write)], "inbox/a.txt", write),
+        (&[("**", none), ("/inbox/*.txt", write)], "inbox/a.txt/b.html", none),
+        (&[("**", none), ("/docs", read)], "docs/a", none),
+        // ... and later rules count.
+        (&[("/drafts", none), ("/drafts/a", read)], "drafts/a", read),
+        (&[("/drafts", none), ("*.html", read)], "drafts/b.html", read),
+        (&[("*.html", read), ("/drafts", none)], "drafts/b.html", none),
+        (&[("/notes.txt", none)], "notes.conflict-20261122T151309Z-1a2b3c.txt", none),
+        (&[("/notes.txt", none)], "notes.conflict-20261122T151309Z.txt", write),
+    ];
+    for (rules, at, expected) in cases {
+        let mut access = Access::open();
+        for (pattern, right) in rules {
+            access.add_rule("*", [PathPattern::parse(pattern).unwrap()], *right).unwrap();
+        }
+        for right in [read, write] {
+            let allowed = access.allows(Visitor::ANYBODY, &path(at), right);
+            assert_eq!(allowed, expected >= right, "{rules:?} {at} {right:?}");
+        }
+    }
+}
+
+#[test]
 fn who_has_a_name_proves_it() {
     let (token, token_hash) = new_token().unwrap();
     let argon2 = password_hash(b"long and secret").unwrap();

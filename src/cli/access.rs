@@ -66,12 +66,14 @@ impl AccessArgs {
     }
 
     fn accounts(self) -> Result<Access, UsageError> {
+        // A file without accounts is one in which nobody is left, or one that is being written: it gives nothing to everybody.
+        let open = self.auth_file.is_none() && !self.private;
         let mut lines: Vec<(String, String)> =
             self.auth.into_iter().map(|line| (line, "--auth".to_owned())).collect();
         if let Some(path) = self.auth_file {
             lines.extend(file_lines(path)?);
         }
-        if lines.is_empty() && !self.private {
+        if lines.is_empty() && open {
             return Ok(Access::open());
         }
         let everybody = if self.private { Right::None } else { Right::Read };

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, Command};
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeInteger, DeTable, DeValue};
 
 use super::UsageError;
 use crate::root::{WatchedFile, shown};
@@ -31,6 +31,8 @@ pub(super) struct ConfigFile {
 
 /// One key with its value.
 pub(super) struct Setting {
+    /// The long name of the flag.
+    pub(super) name: String,
     /// The name by which clap knows the flag.
     pub(super) id: String,
     /// The arguments that say the same; none for a switch that is off.
@@ -102,17 +104,24 @@ fn setting(
         return Err(source.error(at, unknown(name, known)));
     };
     let failed = |why: &str| source.error(at, format!("{name} {why}"));
+    let named = |arguments| Setting {
+        name: name.to_owned(),
+        id: flag.get_id().to_string(),
+        arguments,
+        place: source.place(at),
+    };
     let texts = match (value.get_ref(), flag.get_action()) {
         (DeValue::Boolean(on), ArgAction::SetTrue) => {
             let switch = OsString::from(format!("--{name}"));
             let arguments = on.then_some(switch).into_iter().collect();
-            return Ok(Setting { id: flag.get_id().to_string(), arguments, place: source.place(at) });
+            return Ok(named(arguments));
         }
         (_, ArgAction::SetTrue) => return Err(failed("is a switch: write true or false")),
         (DeValue::Integer(count), ArgAction::Count) => {
-            let count = count.as_str().parse().map_err(|_| failed("is a small number"))?;
-            let arguments = std::iter::repeat_n(OsString::from(format!("--{name}")), count).collect();
-            return Ok(Setting { id: flag.get_id().to_string(), arguments, place: source.place(at) });
+            let count = decimal(count).parse::<u8>().map_err(|_| failed("is a small number"))?;
+            let switch = OsString::from(format!("--{name}"));
+            let arguments = std::iter::repeat_n(switch, count.into()).collect();
+            return Ok(named(arguments));
         }
         (_, ArgAction::Count) => return Err(failed("is a small number")),
         (DeValue::Array(values), ArgAction::Append) => {
@@ -121,7 +130,7 @@ fn setting(
         (DeValue::Array(_), _) => return Err(failed("has one value: write it without brackets")),
         (value, _) => text_of(value).map(|text| vec![text]),
     };
-    let texts = texts.ok_or_else(|| failed("has a value of text, a number, or a list of them"))?;
+    let texts = texts.ok_or_else(|| failed("has a value of text, a whole number, or a list of them"))?;
     let argument = |text: String| {
         let value = if is_path(flag) { folder.join(text).into_os_string() } else { text.into() };
         if flag.is_positional() {
@@ -132,7 +141,7 @@ fn setting(
         argument
     };
     let arguments = texts.into_iter().map(argument).collect();
-    Ok(Setting { id: flag.get_id().to_string(), arguments, place: source.place(at) })
+    Ok(named(arguments))
 }
 
 /// Under which name a flag stands in the file; `None` for what cannot be there.
@@ -153,9 +162,15 @@ fn is_path(flag: &Arg) -> bool {
 fn text_of(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.to_string()),
-        DeValue::Integer(number) => Some(number.as_str().replace('_', "")),
+        DeValue::Integer(number) => Some(decimal(number)),
         _ => None,
     }
+}
+
+/// A number may be written in other ways, `0x1F90`.
+fn decimal(number: &DeInteger<'_>) -> String {
+    let digits = number.as_str().replace('_', "");
+    i128::from_str_radix(&digits, number.radix()).map_or(digits, |number| number.to_string())
 }
 
 /// What is wrong with a key that nobody knows.

@@ -35,18 +35,45 @@ impl From<clap::Error> for Refused {
     }
 }
 
+/// Where options stand in the file, by their long names.
+#[derive(Debug, Default)]
+pub(super) struct Places(Vec<(String, String)>);
+
+impl Places {
+    /// An error about an option that comes from the file says where it stands.
+    pub(super) fn name(&self, error: UsageError) -> UsageError {
+        let about = |name: &str| {
+            let rest = error.0.strip_prefix("--").and_then(|text| text.strip_prefix(name));
+            rest.is_some_and(|rest| rest.starts_with([':', ' ']))
+        };
+        match self.0.iter().find(|(name, _)| about(name)) {
+            Some((_, place)) => UsageError(format!("{place}: {error}")),
+            None => error,
+        }
+    }
+}
+
 /// Understands `arguments`, of which the first is the program, with the environment and the file they name.
 pub(super) fn resolve(arguments: &[OsString]) -> Result<Cli, Refused> {
     let matches = Cli::command().try_get_matches_from(arguments)?;
-    let Some((serving, config)) = served(&matches) else { return Ok(Cli::from_arg_matches(&matches)?) };
+    let Some((serving, config)) = served(&matches) else {
+        return Ok(Cli::from_arg_matches(&matches)?);
+    };
     let flags = ServeArgs::augment_args(Command::new("ifmatch"));
-    let Some(path) = config else { return finish(&flags, &matches, Vec::new(), None) };
+    let Some(path) = config else {
+        return finish(&flags, &matches, None, Vec::new(), Places::default());
+    };
     let ConfigFile { file, settings, rules } = ConfigFile::read(&path, &flags)?;
-    let settings: Vec<Setting> =
-        settings.into_iter().filter(|setting| !is_set(serving, &setting.id)).collect();
+    let said: Vec<&str> =
+        flags.get_arguments().map(|flag| flag.get_id().as_str()).filter(|id| says(serving, id)).collect();
+    let counts = |setting: &Setting| {
+        !is_set(serving, &setting.id) && !said.iter().any(|id| contradict(id, &setting.id))
+    };
+    let settings: Vec<Setting> = settings.into_iter().filter(counts).collect();
     for setting in &settings {
         try_alone(&flags, setting)?;
     }
+    let places = settings.iter().map(|setting| (setting.name.clone(), setting.place.clone())).collect();
     let options = usize::from(matches.subcommand_name() == Some(CHECK)) + 1;
     let (before, after) = arguments.split_at(options.min(arguments.len()));
     let (root, named): (Vec<_>, Vec<_>) = settings.into_iter().partition(|setting| setting.id == "root");
@@ -55,19 +82,21 @@ pub(super) fn resolve(arguments: &[OsString]) -> Result<Cli, Refused> {
     let matches = Cli::command()
         .try_get_matches_from(all)
         .map_err(|error| UsageError(format!("{}: {}", shown(&path), sentence(&error))))?;
-    finish(&flags, &matches, rules, Some(file))
+    finish(&flags, &matches, Some(file), rules, Places(places))
 }
 
 fn finish(
     flags: &Command,
     matches: &ArgMatches,
-    rules: Vec<Rule>,
     file: Option<WatchedFile>,
+    rules: Vec<Rule>,
+    places: Places,
 ) -> Result<Cli, Refused> {
     let mut cli = Cli::from_arg_matches(matches)?;
     if let (Some((serving, _)), Some(serve)) = (served(matches), cli.serve_args()) {
         serve.settings = settings(flags, serving);
         serve.rules = rules;
+        serve.places = places;
         serve.config_file = file;
     }
     Ok(cli)
@@ -88,6 +117,16 @@ fn is_set(matches: &ArgMatches, id: &str) -> bool {
     let platform = id == "port" && std::env::var_os("PORT").is_some_and(|port| !port.is_empty());
     let source = matches.value_source(id);
     platform || matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable))
+}
+
+/// Whether a flag or a variable says it, and not the opposite of it.
+fn says(matches: &ArgMatches, id: &str) -> bool {
+    is_set(matches, id) && matches.try_get_one::<bool>(id).ok().flatten() != Some(&false)
+}
+
+/// Whether both cannot be said at the same time.
+fn contradict(one: &str, other: &str) -> bool {
+    matches!((one, other), ("quiet", "verbose") | ("verbose", "quiet"))
 }
 
 /// Whether the value is one, so that an error can name the line.

@@ -148,7 +148,15 @@ fn origin(text: &str) -> Option<String> {
     let named = |byte: u8| byte.is_ascii_alphanumeric() || b"+-._~:[]".contains(&byte);
     let fine = !scheme.is_empty() && !rest.is_empty() && text.len() < 256;
     let plain = scheme.bytes().all(|byte| named(byte) && byte != b':') && rest.bytes().all(named);
-    (fine && plain).then(|| text.to_ascii_lowercase())
+    let text = text.to_ascii_lowercase();
+    // Browsers leave the usual port out.
+    let usual = match scheme.to_ascii_lowercase().as_str() {
+        "http" => ":80",
+        "https" => ":443",
+        _ => "",
+    };
+    let text = text.strip_suffix(usual).unwrap_or(&text);
+    (fine && plain && !text.ends_with(':')).then(|| text.to_owned())
 }
 
 #[cfg(test)]

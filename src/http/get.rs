@@ -363,7 +363,7 @@ async fn not_found_page(site: &Site, request: &HttpRequest, path: &str) -> HttpR
         && let Ok(Ok(Selected::Entry(entry))) = find(site, &site.not_found_page, Patience::Full).await
         && let Some(body) = entry.body()
     {
-        return respond::not_found_page(entry.rendered(), &site.kept(&entry).extra, body.clone(), request);
+        return respond::not_found_page(entry.rendered(), body.clone(), request);
     }
     Problem::not_found(path).respond(request)
 }

@@ -10,7 +10,6 @@ use super::body::{self, FileBody};
 use super::cors;
 use super::error::Problem;
 use super::fields::{Fields, Representation, ResponseFields, date_field, insert, now, set, validators};
-use super::rules::Extra;
 use crate::resource_path::ResourcePath;
 use crate::semantics::http_date::HttpDate;
 use crate::semantics::preferences::Return;
@@ -170,13 +169,9 @@ pub(super) fn options(allow: &HeaderValue) -> HttpResponse {
     response
 }
 
-/// 404 with the folder's own page. It describes no resource, so it has no validators.
-pub(super) fn not_found_page(
-    fields: &Fields,
-    extra: &Extra,
-    page: Bytes,
-    request: &HttpRequest,
-) -> HttpResponse {
+/// 404 with the folder's own page. It describes no resource, so it has no validators; and something may be there the next
+/// time, however long the page itself may be kept.
+pub(super) fn not_found_page(fields: &Fields, page: Bytes, request: &HttpRequest) -> HttpResponse {
     let body = match *request.method() == actix_web::http::Method::HEAD {
         true => BoxBody::new(NoBytes(page.len() as u64)),
         false => BoxBody::new(page),
@@ -184,7 +179,7 @@ pub(super) fn not_found_page(
     let mut response = HttpResponse::with_body(StatusCode::NOT_FOUND, body);
     let headers = response.headers_mut();
     insert(headers, header::CONTENT_TYPE, Some(&fields.content_type));
-    insert(headers, header::CACHE_CONTROL, Some(&extra.cache_control));
+    insert(headers, header::CACHE_CONTROL, Some(&HeaderValue::from_static("no-cache")));
     insert(headers, header::DATE, date_field(now()).as_ref());
     insert(headers, NOSNIFF.0, Some(&NOSNIFF.1));
     response

@@ -21,8 +21,8 @@ const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 /// For what never changes under its name (RFC 8246).
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
-/// Fields that the server makes itself: another value would be false, or hide the true one.
-const OWN: [&str; 32] = [
+/// Fields that the server makes itself: another value would be false, or hide the true one, or not be taken by HTTP/2.
+const OWN: [&str; 35] = [
     "accept-ranges",
     "access-control-allow-headers",
     "access-control-allow-methods",
@@ -37,14 +37,17 @@ const OWN: [&str; 32] = [
     "content-encoding",
     "content-length",
     "content-location",
+    "content-md5",
     "content-range",
     "content-type",
     "date",
+    "digest",
     "etag",
     "keep-alive",
     "last-modified",
     "location",
     "preference-applied",
+    "proxy-connection",
     "repr-digest",
     "retry-after",
     "te",
@@ -137,12 +140,11 @@ impl Extra {
     /// The same for what not everybody may read: caches that serve many people must not keep it. They may keep an answer to a request
     /// with `Authorization` if it is said to be public or to be revalidated (RFC 9111 3.5), and some do whenever it has a lifetime.
     pub(super) fn for_few(&self) -> Self {
-        let value = self.cache_control.to_str().unwrap_or_default();
         let keeps = |directive: &&str| {
             let name = directive.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();
-            !matches!(name.as_str(), "" | "public" | "private" | "s-maxage" | "proxy-revalidate")
+            !matches!(name.as_str(), "public" | "private" | "s-maxage" | "proxy-revalidate")
         };
-        let kept = value.split(',').map(str::trim).filter(keeps);
+        let kept = directives(&self.cache_control).filter(keeps);
         let value: Vec<&str> = ["private"].into_iter().chain(kept).collect();
         let cache_control = HeaderValue::from_str(&value.join(", ")).unwrap_or(PRIVATE);
         Self { cache_control, ..self.clone() }
@@ -270,27 +272,50 @@ pub fn cache_control(text: &str) -> Result<HeaderValue, FieldError> {
 }
 
 fn says_immutable(value: &HeaderValue) -> bool {
-    let value = value.to_str().unwrap_or_default();
-    value.split(',').any(|directive| directive.trim().eq_ignore_ascii_case("immutable"))
+    directives(value).any(|directive| directive.eq_ignore_ascii_case("immutable"))
 }
 
-/// Whether a name has a fingerprint in front of its extension, behind a dot or a dash: at least eight hexadecimal digits, of
-/// which one is a letter and one a number (`app.3f2a9c1b.js`; a date has no letter, a word no number); or exactly eight letters and digits with at
-/// least two of each, capital and small, and one number (`index-B8xXk2Zq.js`).
+fn directives(value: &HeaderValue) -> impl Iterator<Item = &str> {
+    value.to_str().unwrap_or_default().split(',').map(str::trim).filter(|directive| !directive.is_empty())
+}
+
+/// Whether a name has a fingerprint in front of its extension, behind a dot or a dash: at least eight hexadecimal digits
+/// (`app.3f2a9c1b.js`), or exactly eight letters and digits with at least two of each, capital and small, and a number before a
+/// letter (`index-B8xXk2Zq.js`). Either goes back and forth at least three times: words and dates with a number or a letter at
+/// their end do not (`cafe2024`, `20240115a`, `Win10Pro`). A UUID tells what a file is about, not its bytes.
 pub(super) fn has_fingerprint(name: &str) -> bool {
     let Some((stem, extension)) = name.rsplit_once('.') else { return false };
     // Of `app.3f2a9c1b.js.map` too.
     let stem = if extension == "map" { stem.rsplit_once('.').map_or(stem, |(stem, _)| stem) } else { stem };
-    let Some(at) = stem.rfind(['.', '-']) else { return false };
-    let candidate = &stem[at + 1..];
-    let count = |of: fn(&u8) -> bool| candidate.bytes().filter(of).count();
-    let (numbers, capitals, small) =
-        (count(u8::is_ascii_digit), count(u8::is_ascii_uppercase), count(u8::is_ascii_lowercase));
-    let hexadecimal = candidate.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    let mixed = candidate.len() == 8 && numbers + capitals + small == 8;
-    at > 0
-        && ((hexadecimal && candidate.len() >= 8 && numbers >= 1 && small >= 1)
-            || (mixed && numbers >= 1 && capitals >= 2 && small >= 2))
+    let Some(at) = stem.rfind(['.', '-']).filter(|at| *at > 0) else { return false };
+    let candidate = &stem.as_bytes()[at + 1..];
+    let count = |of: fn(&u8) -> bool| candidate.iter().filter(|byte| of(byte)).count();
+    let mixed = || {
+        let number_first = |pair: &[u8]| pair[0].is_ascii_digit() && pair[1].is_ascii_alphabetic();
+        candidate.len() == 8
+            && count(u8::is_ascii_alphanumeric) == 8
+            && count(u8::is_ascii_uppercase) >= 2
+            && count(u8::is_ascii_lowercase) >= 2
+            && candidate.windows(2).any(number_first)
+    };
+    let hexadecimal =
+        candidate.len() >= 8 && count(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) == candidate.len();
+    (hexadecimal || mixed()) && turns(candidate) >= 3 && !is_uuid(stem)
+}
+
+/// How often a number follows a letter, a letter a number, or a capital a small letter.
+fn turns(text: &[u8]) -> usize {
+    let turn = |pair: &&[u8]| {
+        pair[0].is_ascii_digit() != pair[1].is_ascii_digit()
+            || pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase()
+    };
+    text.windows(2).filter(turn).count()
+}
+
+/// Whether a stem ends with a UUID.
+fn is_uuid(stem: &str) -> bool {
+    let groups: Vec<usize> = stem.rsplit('-').map(str::len).take(5).collect();
+    groups.len() == 5 && groups[..4] == [12, 4, 4, 4] && groups[4] >= 8
 }
 
 /// What is sent with the answers from an entry, and their heads: made when it is first wanted, and again when the rules

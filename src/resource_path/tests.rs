@@ -85,6 +85,28 @@ fn parents_and_names_are_taken_apart() {
     assert_eq!((ResourcePath::ROOT.parent().as_str(), ResourcePath::ROOT.name()), ("", ""));
 }
 
+#[test]
+fn the_name_of_a_conflict_copy_tells_the_file() {
+    let cases = [
+        ("a/notes.conflict-20261122T151309Z-1a2b3c.txt", Some("a/notes.txt")),
+        (
+            "a.conflict-20261122T151309Z-1a2b3c.conflict-20261122T151309Z-1a2b3c.b",
+            Some("a.conflict-20261122T151309Z-1a2b3c.b"),
+        ),
+        ("a.conflict-20261122T151309Z-1a2b3c.conflict-b", Some("a.conflict-b")),
+        ("..conflict-20261122T151309Z-1a2b3c.", None),
+        ("notes.conflict-20261122T151309Z.txt", None),
+        ("notes.conflict-20261122T151309Z-1a2b3x.txt", None),
+        ("notes.conflict-2026ééééééééééééééééééé", None),
+        ("a.conflict-20261122T151309Z-1a2b3c/b", None),
+        ("notes.txt", None),
+    ];
+    for (copy, expected) in cases {
+        let copy = ResourcePath::from_names(copy, Dotfiles::Served).unwrap();
+        assert_eq!(copy.conflict_original().as_ref().map(ResourcePath::as_str), expected, "{copy}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_target_keeps_the_invariants(target in "/?([a-z./%\\\\*:~ -]|%2[eEfF]|%[0-9a-f]{2}|\\PC){0,24}") {

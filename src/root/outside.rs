@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat};
 
 use super::Stamp;
+use super::lease::{self, LeaseProbe};
 use super::stamp::{file_type, stat};
 
 /// More than any certificate, key or list of accounts has.
@@ -43,14 +44,17 @@ impl WatchedFile {
         std::mem::replace(&mut self.stamp, stamp) != stamp
     }
 
+    /// Whether some program has it open for writing, as far as the kernel tells: half of a file can be a whole one with another meaning.
+    pub fn is_being_written(&self) -> bool {
+        self.open().is_ok_and(|file| lease::probe(file) == LeaseProbe::Busy)
+    }
+
     /// All of it.
     ///
     /// # Errors
     /// Those of opening and reading; a file that is none, or larger than 1 MiB, is one too.
     pub fn read(&self) -> io::Result<Vec<u8>> {
-        // A FIFO is not waited for.
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let file = File::from(openat(CWD, self.path.as_path(), flags, Mode::empty())?);
+        let file = self.open()?;
         let status = stat(&file, c"", AtFlags::EMPTY_PATH)?;
         if file_type(&status) != FileType::RegularFile || status.stx_size > LARGEST {
             return Err(io::Error::other("not a file of at most 1 MiB"));
@@ -58,5 +62,11 @@ impl WatchedFile {
         let mut bytes = Vec::new();
         file.take(LARGEST).read_to_end(&mut bytes)?;
         Ok(bytes)
+    }
+
+    /// A FIFO is not waited for.
+    fn open(&self) -> io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        Ok(File::from(openat(CWD, self.path.as_path(), flags, Mode::empty())?))
     }
 }

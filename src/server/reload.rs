@@ -15,6 +15,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How long they must hold still before they are read.
 const SETTLE: Duration = Duration::from_millis(200);
 
+/// How many times that is waited for: a program that keeps a file open for ever does not keep it from being read.
+const LONGEST_SAVE: usize = 50;
+
 /// The options that can be changed.
 const APPLIED: [&str; 13] = [
     "allow-host",
@@ -53,6 +56,8 @@ pub(super) type Again = dyn Fn() -> Result<Config, String>;
 /// Changes `site` when what `started` came from is something else by now. Goes on for ever.
 pub(super) async fn watch(site: SiteService, started: Config, again: Box<Again>, mut hangup: Option<Signal>) {
     let mut files = started.watched.clone();
+    // Why the last reading failed: then it is tried again and again, for what is missing may not be one of the files that were read.
+    let mut failed: Option<String> = None;
     loop {
         let wanted = match &mut hangup {
             Some(hangup) => tokio::time::timeout(LOOK, hangup.recv()).await.is_ok(),
@@ -61,12 +66,13 @@ pub(super) async fn watch(site: SiteService, started: Config, again: Box<Again>,
                 false
             }
         };
-        if !have_changed(&mut files) && !wanted {
+        let wanted = have_changed(&mut files) || wanted;
+        if !wanted && failed.is_none() {
             continue;
         }
-        loop {
+        for _ in 0..LONGEST_SAVE {
             tokio::time::sleep(SETTLE).await;
-            if !have_changed(&mut files) {
+            if !have_changed(&mut files) && !files.iter().any(WatchedFile::is_being_written) {
                 break;
             }
         }
@@ -74,8 +80,14 @@ pub(super) async fn watch(site: SiteService, started: Config, again: Box<Again>,
             Ok(config) => {
                 apply(&site, &started, &config);
                 files = config.watched;
+                failed = None;
             }
-            Err(error) => log::error!("the new configuration is not used, the one before is: {error}"),
+            Err(error) => {
+                if wanted || failed.as_ref() != Some(&error) {
+                    log::error!("the new configuration is not used, the one before is: {error}");
+                }
+                failed = Some(error);
+            }
         }
     }
 }

@@ -74,6 +74,41 @@ fn paths_in_the_file_are_those_of_its_folder() {
 }
 
 #[test]
+fn what_is_typed_takes_the_place_of_what_contradicts_it_in_the_file() {
+    let folder = Folder::new();
+    let missing = |of: &str| format!("ifmatch: cannot speak HTTPS with {of}: there is no such file");
+    let fine = "the server could start".to_owned();
+    let cases: [(&str, &[&str], (&str, &str), String); 10] = [
+        ("quiet = true", &["-v"], ("A", ""), fine.clone()),
+        ("verbose = 2", &["-q"], ("A", ""), fine.clone()),
+        ("verbose = 2", &[], ("IFMATCH_QUIET", "true"), fine.clone()),
+        ("verbose = 2", &[], ("IFMATCH_QUIET", "false"), fine.clone()),
+        ("quiet = true", &[], ("IFMATCH_VERBOSE", "1"), fine),
+        ("tls-cert = \"c\"", &["--tls-key", "k"], ("A", ""), missing("./c")),
+        ("tls-key = \"k\"", &["--tls-cert", "c"], ("A", ""), missing("c")),
+        ("", &["--tls-cert", "c"], ("A", ""), "ifmatch: --tls-cert needs --tls-key".to_owned()),
+        ("", &["-qv"], ("A", ""), "ifmatch: --quiet and --verbose contradict each other".to_owned()),
+        ("", &["--redirect-from", "80"], ("A", ""), "ifmatch: --redirect-from needs --tls-cert".to_owned()),
+    ];
+    for (config, typed, (name, value), expected) in cases {
+        folder.write_outside("ifmatch.toml", config);
+        let mut command = Launch::bare().env(name, value).command(&folder);
+        let output = command.args(["check", "-c", "ifmatch.toml"]).args(typed).output().unwrap();
+        let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(told.starts_with(&expected), "{config} {typed:?} {name}={value}: {told}");
+    }
+}
+
+#[test]
+fn a_number_may_be_written_in_another_base() {
+    let folder = Arc::new(Folder::new());
+    folder.write_outside("ifmatch.toml", "max-upload-size = 0x1_0\nallow-upload = true\nverbose = 0b1\n");
+    let server = Launch::new().args(["--config", "ifmatch.toml"]).start_in(folder);
+    server.ask(&put("/a", "0123456789abcdef")).expect(201);
+    server.ask(&put("/b", "0123456789abcdefg")).expect(413);
+}
+
+#[test]
 fn what_is_wrong_with_the_file_is_told_with_its_line() {
     let cases = [
         ("\nalow-upload = true", "line 2: there is no key \"alow-upload\"; did you mean \"allow-upload\"?"),
@@ -85,10 +120,19 @@ fn what_is_wrong_with_the_file_is_told_with_its_line() {
         ("spa = \"yes\"", "line 1: spa is a switch: write true or false"),
         ("verbose = true", "line 1: verbose is a small number"),
         ("port = [1]", "line 1: port has one value: write it without brackets"),
-        ("root = {}", "line 1: root has a value of text, a number, or a list of them"),
+        ("root = {}", "line 1: root has a value of text, a whole number, or a list of them"),
+        ("port = 80.5", "line 1: port has a value of text, a whole number"),
+        ("port = 0x1FFFF", "line 1: invalid value '131071' for '--port <PORT>'"),
+        ("verbose = 3000000000", "line 1: verbose is a small number"),
+        ("\nheader = \"X-A\"", "line 2: --header: \"X-A\" has no colon"),
+        ("cors = \"a\"", "line 1: --cors: \"a\" is not an origin"),
+        ("auth = \"alice:secret\"", "line 1: --auth: what stands behind \"alice\" is not a hash"),
+        ("index-file = \"../x\"", "line 1: --index-file \"../x\" is not the name of a file"),
+        ("create-only = true", "line 1: --create-only says how PUT works"),
         ("spa = true\nspa = true", "line 2: duplicate key"),
         ("port = ", "line 1: "),
-        ("tls-cert = \"x\"", "the following required arguments were not provided: --tls-key <FILE>"),
+        ("tls-cert = \"x\"", "line 1: --tls-cert needs --tls-key"),
+        ("[[rule]]\nfiles = \"/a/../b\"", "line 2: \"/a/../b\" is not a pattern: no path has"),
         ("rule = 1", "line 1: a rule is a table of its own, headed [[rule]]"),
         ("[[rule]]", "line 1: the rule has no files"),
         ("[[rule]]\nfile = \"a\"", "line 2: there is no key \"file\"; did you mean \"files\"?"),
@@ -163,7 +207,9 @@ fn rules_give_and_take_rights() {
         "allow-upload = true\nauth = [\"{hash}\"]\n\
          [[rule]]\nfiles = \"/drafts/**\"\nauth = {{ \"*\" = \"-\" }}\n\
          [[rule]]\nfiles = \"*.secret\"\nauth = {{ \"*\" = \"-\" }}\n\
-         [[rule]]\nfiles = \"/inbox/*.txt\"\nauth = {{ \"*\" = \"rw\" }}\n"
+         [[rule]]\nfiles = \"/inbox/*.txt\"\nauth = {{ \"*\" = \"rw\" }}\n\
+         [[rule]]\nfiles = \"*.html\"\nauth = {{ \"*\" = \"r\" }}\n\
+         [[rule]]\nfiles = \"/assets/deep\"\nauth = {{ \"*\" = \"-\" }}\n"
     );
     let server = serving(&config, Launch::new());
     for (target, status) in [
@@ -175,7 +221,11 @@ fn rules_give_and_take_rights() {
         ("//drafts/a.txt", 401),
         ("/%64rafts/a.txt", 401),
         ("/any/where.secret", 401),
-        ("/any/where.secret/x", 404),
+        ("/any/where.secret/x", 401),
+        ("/drafts/index.html", 200),
+        ("/assets/deep", 401),
+        ("/assets/deep/a.txt", 401),
+        ("/assets/app.js", 200),
     ] {
         for response in by_both_ways(&server, target) {
             response.expect(status);
@@ -183,6 +233,7 @@ fn rules_give_and_take_rights() {
     }
     server.ask(&put("/inbox/a.txt", "x")).expect(201);
     server.ask(&put("/inbox/a.bin", "x")).expect(401);
+    server.ask(&put("/inbox/a.txt/a.bin", "x")).expect(401);
     server.ask(&put("/file.txt", "x")).expect(401);
     let listing = server.get("/").text();
     assert!(!listing.contains("drafts") && listing.contains("inbox"), "{listing}");
@@ -301,6 +352,54 @@ fn accounts_are_read_again_when_their_file_changes() {
         "the new configuration is not used, the one before is: --auth-file accounts, line 1: it has no colon";
     eventually("the bad line is told", || server.stderr().contains(kept).then_some(()));
     server.get("/file").expect(401);
+}
+
+#[test]
+fn a_file_without_accounts_opens_nothing() {
+    let folder = Arc::new(Folder::new());
+    folder.write("file", "x");
+    let accounts = folder.write_outside("accounts", "");
+    let server = Launch::writing().args(["-v", "--auth-file", "accounts"]).start_in(folder);
+    server.ask(&put("/file", "y")).expect(401);
+    let line = "alice:$2y$04$7JBdRTmcgkWQdNKNBJsfYeJLqfVdLZVbHXDIqLhmDUZhNwxbDYCqy\n";
+    for text in [line, "# nobody is left\n"] {
+        let before = server.stderr().matches(READ_AGAIN).count();
+        fs::write(&accounts, text).unwrap();
+        eventually("the accounts are read again", || {
+            (server.stderr().matches(READ_AGAIN).count() > before).then_some(())
+        });
+        server.ask(&put("/file", "y")).expect(401);
+    }
+    server.get("/file").expect_file(b"x");
+}
+
+#[test]
+fn a_configuration_that_could_not_be_read_is_tried_again() {
+    let server = serving("", Launch::new().arg("-v"));
+    change(&server, "auth-file = \"accounts\"\n", "--auth-file ./accounts: there is no such file");
+    server.get("/drafts/a.txt").expect(200);
+    // Nothing that was read before changes.
+    server.folder().write_outside("accounts", "@/drafts:-\n");
+    eventually("the accounts are read", || server.stderr().contains(READ_AGAIN).then_some(()));
+    server.get("/drafts/a.txt").expect(401);
+    assert_eq!(server.stderr().matches("there is no such file").count(), 1, "{}", server.stderr());
+}
+
+#[test]
+fn a_file_that_is_being_written_is_not_read() {
+    use std::io::Write as _;
+    let server = serving("private = true\nauth = [\"@/assets:r\"]\n", Launch::new().arg("-v"));
+    server.get("/file.txt").expect(401);
+    // Truncated, and saved by a program that takes its time.
+    let mut saving = fs::File::create(server.folder().outside("ifmatch.toml")).unwrap();
+    saving.write_all(b"spa = true\n").unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(2500));
+    server.get("/file.txt").expect(401);
+    saving.write_all(b"private = true\nauth = [\"@/assets:r\", \"@/drafts:r\"]\n").unwrap();
+    drop(saving);
+    eventually("it is read", || server.stderr().contains(READ_AGAIN).then_some(()));
+    server.get("/file.txt").expect(401);
+    server.get("/drafts/a.txt").expect(200);
 }
 
 #[test]

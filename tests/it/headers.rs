@@ -123,6 +123,36 @@ fn only_what_nobody_can_write_is_immutable() {
 }
 
 #[test]
+fn what_not_everybody_may_read_is_not_for_shared_caches() {
+    let hash = "alice:$6$saltsalt$TVLlQcbpFVof5W3Yz4DTP6gRstiNuHwwTt6GLc1E5n0U0aDehy0S5knV8wiOQSpT0Y77vwPZN.Pq.H91p5hVO1";
+    let server = Launch::new()
+        .args(["--immutable", "--cache-control", "public, max-age=60", "-a", hash, "-a", "@/in:-"])
+        .start();
+    let token = "Basic YWxpY2U6c2VjcmV0";
+    for (target, expected) in [
+        ("/a.txt", "public, max-age=60"),
+        ("/app.3f2a9c1b.js", "public, max-age=31536000, immutable"),
+        ("/in/a.txt", "private, max-age=60"),
+        ("/in/app.3f2a9c1b.js", "private, max-age=31536000, immutable"),
+    ] {
+        server.folder().write(&target[1..], "x");
+        for response in by_both_ways(&server, &get(target).field("Authorization", token)) {
+            assert_eq!(response.expect(200).field("Cache-Control"), Some(expected), "{target}");
+        }
+    }
+}
+
+#[test]
+fn the_page_for_what_is_missing_is_not_kept() {
+    let server = Launch::new().args(["--cache-control", "max-age=60, immutable"]).start();
+    server.folder().write("404.html", "nothing here");
+    assert_eq!(server.get("/404.html").field("Cache-Control"), Some("max-age=60, immutable"));
+    for response in by_both_ways(&server, &get("/missing")) {
+        assert_eq!(response.expect(404).field("Cache-Control"), Some("no-cache"));
+    }
+}
+
+#[test]
 fn pages_of_any_origin_may_read_but_not_write() {
     let server = Launch::writing().arg("--cors").start();
     server.folder().write("file", "x");

@@ -40,6 +40,14 @@ fn a_pattern_is_about_a_name_or_a_whole_path() {
         ("[ab].txt", "b.txt", true),
         ("?.txt", "ab.txt", false),
         ("*", "a/b", true),
+        ("/100%/**", "100%/a", true),
+        ("my [%]20.txt", "my %20.txt", true),
+        ("my file.txt", "a/my file.txt", true),
+        ("/größe/**", "größe/a", true),
+        ("gr{ö,oe}ße.txt", "größe.txt", true),
+        ("gr*ße.txt", "größe.txt", true),
+        ("*.", "a.", true),
+        ("a.", "b/a.", true),
     ];
     for (pattern, path, expected) in cases {
         assert_eq!(matches(pattern, path), expected, "{pattern} {path}");
@@ -48,7 +56,21 @@ fn a_pattern_is_about_a_name_or_a_whole_path() {
 
 #[test]
 fn what_is_no_pattern_is_an_error_that_repeats_it() {
-    for text in ["", "a[", "{a,b"] {
+    for text in [
+        "",
+        "a[",
+        "{a,b",
+        "./a",
+        "../a",
+        "/a/../b",
+        "//a",
+        "gr[öo]ße",
+        "/a//b",
+        "/a//",
+        "/my%20files/**",
+        "/__ifmatch__/**",
+        ".~ifmatch.*",
+    ] {
         let error = PathPattern::parse(text).unwrap_err().to_string();
         assert!(error.starts_with(&format!("{text:?} is not a pattern")), "{error}");
     }
