@@ -205,7 +205,7 @@ impl<'a> ResourcePath<'a> {
     pub fn conflict_original(&self) -> Option<ResourcePath<'static>> {
         // A longer name is none, and may repeat the mark without end.
         let name = Some(self.name()).filter(|name| name.len() <= LONGEST_NAME)?;
-        let start = self.0.len() - name.len();
+        let folder = self.parent();
         name.rmatch_indices(CONFLICT_MARK).find_map(|(at, mark)| {
             let (shape, extension) = name[at + mark.len()..].split_at_checked(CONFLICT_SHAPE.len())?;
             let fits = shape.bytes().zip(CONFLICT_SHAPE).all(|(byte, shape)| match shape {
@@ -214,7 +214,7 @@ impl<'a> ResourcePath<'a> {
                 other => byte == *other,
             });
             let is_one = fits && (extension.is_empty() || extension.starts_with('.'));
-            is_one.then(|| ResourcePath(Cow::Owned(format!("{}{extension}", &self.0[..start + at]))))
+            is_one.then(|| folder.child(&format!("{}{extension}", &name[..at]), Dotfiles::Served))?
         })
     }
 

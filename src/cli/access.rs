@@ -66,14 +66,12 @@ impl AccessArgs {
     }
 
     fn accounts(self) -> Result<Access, UsageError> {
-        // A file without accounts is one in which nobody is left, or one that is being written: it gives nothing to everybody.
-        let open = self.auth_file.is_none() && !self.private;
         let mut lines: Vec<(String, String)> =
             self.auth.into_iter().map(|line| (line, "--auth".to_owned())).collect();
         if let Some(path) = self.auth_file {
             lines.extend(file_lines(path)?);
         }
-        if lines.is_empty() && open {
+        if lines.is_empty() && !self.private {
             return Ok(Access::open());
         }
         let everybody = if self.private { Right::None } else { Right::Read };
@@ -108,7 +106,7 @@ fn file_lines(path: PathBuf) -> Result<Vec<(String, String)>, UsageError> {
     // It may be cut off, or about to be written: without it everything would be open.
     if lines.is_empty() {
         return Err(failed(
-            "it says nothing; an account is written NAME:HASH, a rule for everybody @/PATH:RIGHT",
+            "it says nothing; an account is written NAME:HASH, and @/:r is the line for a site without any that everybody may read",
         ));
     }
     Ok(lines)

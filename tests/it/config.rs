@@ -78,7 +78,8 @@ fn what_is_typed_takes_the_place_of_what_contradicts_it_in_the_file() {
     let folder = Folder::new();
     let missing = |of: &str| format!("ifmatch: cannot speak HTTPS with {of}: there is no such file");
     let fine = "the server could start".to_owned();
-    let cases: [(&str, &[&str], (&str, &str), String); 10] = [
+    type Case<'a> = (&'a str, &'a [&'a str], (&'a str, &'a str), String);
+    let cases: [Case<'_>; 10] = [
         ("quiet = true", &["-v"], ("A", ""), fine.clone()),
         ("verbose = 2", &["-q"], ("A", ""), fine.clone()),
         ("verbose = 2", &[], ("IFMATCH_QUIET", "true"), fine.clone()),
@@ -352,25 +353,6 @@ fn accounts_are_read_again_when_their_file_changes() {
         "the new configuration is not used, the one before is: --auth-file accounts, line 1: it has no colon";
     eventually("the bad line is told", || server.stderr().contains(kept).then_some(()));
     server.get("/file").expect(401);
-}
-
-#[test]
-fn a_file_without_accounts_opens_nothing() {
-    let folder = Arc::new(Folder::new());
-    folder.write("file", "x");
-    let accounts = folder.write_outside("accounts", "");
-    let server = Launch::writing().args(["-v", "--auth-file", "accounts"]).start_in(folder);
-    server.ask(&put("/file", "y")).expect(401);
-    let line = "alice:$2y$04$7JBdRTmcgkWQdNKNBJsfYeJLqfVdLZVbHXDIqLhmDUZhNwxbDYCqy\n";
-    for text in [line, "# nobody is left\n"] {
-        let before = server.stderr().matches(READ_AGAIN).count();
-        fs::write(&accounts, text).unwrap();
-        eventually("the accounts are read again", || {
-            (server.stderr().matches(READ_AGAIN).count() > before).then_some(())
-        });
-        server.ask(&put("/file", "y")).expect(401);
-    }
-    server.get("/file").expect_file(b"x");
 }
 
 #[test]

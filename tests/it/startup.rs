@@ -102,7 +102,6 @@ fn a_flag_that_is_not_understood_ends_with_2() {
         vec!["--etag-hash", "md5"],
         vec!["--follow-symlinks", "maybe"],
         vec!["--log-format", "xml"],
-        vec!["-q", "-v"],
         vec!["one", "two"],
         vec!["etag"],
     ] {
