@@ -1,15 +1,19 @@
 //! The program: parse, set up logging, run; every failure is one sentence and an exit code.
 
+mod log_output;
+
 use std::error::Error;
 use std::ffi::OsString;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
+use env_logger::WriteStyle;
 use ifmatch::cli::{Action, Cli, Refused, UsageError};
 use ifmatch::config::{LogConfig, LogFormat};
 use ifmatch::server;
 use log::LevelFilter;
 use log::kv::{Key, Value, VisitSource};
+use log_output::LogOutput;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -82,6 +86,9 @@ fn init_logging(config: LogConfig) {
         // It reports what clients do wrong as errors of its own, a line for each malformed request.
         builder.filter_module("actix_http", LevelFilter::Off);
     }
+    if config.format == LogFormat::Text && is_for_eyes() {
+        builder.write_style(WriteStyle::Always);
+    }
     builder.parse_default_env();
     if config.format == LogFormat::Json {
         builder.format(|out, record| {
@@ -96,7 +103,25 @@ fn init_logging(config: LogConfig) {
             writeln!(out, "{line}")
         });
     }
+    let told = match config.format {
+        LogFormat::Text => |lost| format!("[WARN  ifmatch] {}\n", lines_lost(lost)),
+        LogFormat::Json => |lost| {
+            let line = serde_json::json!({"level": "WARN", "target": "ifmatch", "message": lines_lost(lost)});
+            format!("{line}\n")
+        },
+    };
+    builder.target(env_logger::Target::Pipe(Box::new(LogOutput::new(io::stderr(), told))));
     builder.init();
+}
+
+/// Whether colours are wanted (no-color.org), as far as `RUST_LOG_STYLE` says nothing.
+fn is_for_eyes() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    io::stderr().is_terminal() && !refused && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+fn lines_lost(count: u64) -> String {
+    format!("lines of the log are lost, {count} of them: nobody took them from standard error")
 }
 
 /// Puts what a record tells by name beside its message.
