@@ -6,7 +6,8 @@
 //! in an error, and the connection with it: a cache may keep a prefix (RFC 9111 3.3), so stopping only at
 //! the end would be too late.
 
-use std::cell::RefCell;
+mod chunk;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
@@ -15,15 +16,12 @@ use std::task::{Context, Poll, ready};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::web::{Bytes, BytesMut};
+use chunk::{Chunk, SMALLEST, Sending};
 use rustix::io::Errno;
 use tokio::task::JoinHandle;
 
 use crate::root::{Location, OpenFile, ReadStyle, Stamp, Standing};
 use crate::semantics::range::ByteRange;
-
-/// How much is read at once: large enough to spread the cost of a check, small enough to stay in
-/// the processor's cache.
-const CHUNK: usize = 256 * 1024;
 
 /// A file that is about to be sent.
 pub(super) struct FileBody {
@@ -61,6 +59,7 @@ pub(super) struct Stream {
     recheck: Option<Recheck>,
     rechecking: Option<Rechecking>,
     rechecks_left: u32,
+    _sending: Sending,
 }
 
 /// What is read from, here or on the blocking pool.
@@ -127,6 +126,7 @@ impl FileBody {
             recheck,
             rechecking: None,
             rechecks_left: RECHECKS,
+            _sending: Sending::begin(),
         }
     }
 }
@@ -154,8 +154,8 @@ impl Stream {
 
     fn read_later(&self, range: ByteRange) -> JoinHandle<Result<Chunk, Errno>> {
         let source = Arc::clone(&self.source);
+        let mut chunk = Chunk::for_length(range.len());
         tokio::task::spawn_blocking(move || {
-            let mut chunk = Chunk::for_length(range.len());
             let read = source.file.read_at(chunk.space(), range.first)?;
             Ok(chunk.filled(read))
         })
@@ -205,7 +205,7 @@ impl Stream {
 
     /// Hands on what was read of `range`.
     fn accept(&mut self, range: ByteRange, chunk: Chunk) -> Result<Bytes, BodyError> {
-        let read = chunk.length as u64;
+        let read = chunk.as_ref().len() as u64;
         if read == 0 {
             return Err(BodyError::Changed);
         }
@@ -283,10 +283,10 @@ impl MessageBody for Stream {
 /// Bytes in memory as a body. Many are handed on in pieces: actix copies each piece into its write
 /// buffer, which is cheap only while that stays in the processor's cache.
 pub(super) fn memory(bytes: Bytes) -> BoxBody {
-    if bytes.len() <= CHUNK { BoxBody::new(bytes) } else { BoxBody::new(Pieces(bytes)) }
+    if bytes.len() <= SMALLEST { BoxBody::new(bytes) } else { BoxBody::new(Pieces(bytes, Sending::begin())) }
 }
 
-struct Pieces(Bytes);
+struct Pieces(Bytes, Sending);
 
 impl MessageBody for Pieces {
     type Error = std::convert::Infallible;
@@ -296,7 +296,7 @@ impl MessageBody for Pieces {
     }
 
     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        let length = self.0.len().min(CHUNK);
+        let length = self.0.len().min(Sending::share());
         Poll::Ready((length > 0).then(|| Ok(self.0.split_to(length))))
     }
 }
@@ -344,54 +344,6 @@ pub(super) fn multipart(
 fn boundary() -> String {
     use std::hash::{BuildHasher, RandomState};
     format!("{:016x}{:016x}", RandomState::new().hash_one(0), RandomState::new().hash_one(1))
-}
-
-/// A buffer from this thread's stock, given back when its bytes are sent. Fresh memory would be
-/// cleared or paged in for each chunk, which costs as much as reading it.
-struct Chunk {
-    buffer: Box<[u8]>,
-    length: usize,
-}
-
-const STOCK: usize = 8;
-
-thread_local!(static BUFFERS: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) });
-
-impl Chunk {
-    /// A chunk with room for `wanted` bytes, or for [`CHUNK`] if they are more.
-    fn for_length(wanted: u64) -> Self {
-        let length = usize::try_from(wanted).unwrap_or(CHUNK).min(CHUNK);
-        let stocked = BUFFERS.with_borrow_mut(Vec::pop);
-        Self { buffer: stocked.unwrap_or_else(|| vec![0; CHUNK].into_boxed_slice()), length }
-    }
-
-    fn space(&mut self) -> &mut [u8] {
-        &mut self.buffer[..self.length]
-    }
-
-    fn filled(mut self, length: usize) -> Self {
-        self.length = length.min(self.length);
-        self
-    }
-}
-
-impl AsRef<[u8]> for Chunk {
-    fn as_ref(&self) -> &[u8] {
-        &self.buffer[..self.length]
-    }
-}
-
-impl Drop for Chunk {
-    fn drop(&mut self) {
-        let buffer = std::mem::take(&mut self.buffer);
-        // At the end of a thread its stock is gone first.
-        let _ = BUFFERS.try_with(|stock| {
-            let mut stock = stock.borrow_mut();
-            if stock.len() < STOCK && buffer.len() == CHUNK {
-                stock.push(buffer);
-            }
-        });
-    }
 }
 
 #[cfg(test)]

@@ -12,8 +12,10 @@ use crate::harness::{Folder, Launch, Server, delete, eventually, put, tag_of};
 const MODES: [&str; 2] = ["auto", "require"];
 
 /// A kernel without Landlock, as far as the server can tell.
-const WITHOUT: [&str; 8] = [
+const WITHOUT: [&str; 9] = [
     "strace",
+    // The server is the process that is started, and strace a child of it.
+    "-D",
     "-f",
     "-o",
     "/dev/null",

@@ -18,62 +18,83 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// What was measured.
 pub(crate) struct Measured {
     /// Requests on connections that are kept, and with a connection for each.
-    pub(crate) kept: Times,
-    pub(crate) new: Times,
+    kept: Times,
+    new: Times,
+}
+
+impl Measured {
+    /// As cells of a table.
+    pub(crate) fn shown(&self) -> String {
+        format!("{} | {}", self.kept.shown(), self.new.shown())
+    }
+
+    pub(crate) fn is_as_good_as(&self, other: &Measured) -> bool {
+        self.kept.is_as_good_as(&other.kept) && self.new.is_as_good_as(&other.new)
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.kept.0.len() + self.new.0.len()
+    }
 }
 
 /// Times in microseconds, sorted.
 pub(crate) struct Times(Vec<u64>);
 
 impl Times {
-    pub(crate) fn percentile(&self, hundredth: usize) -> u64 {
+    fn percentile(&self, hundredth: usize) -> u64 {
         self.0[(self.0.len() - 1) * hundredth / 100]
     }
 
-    pub(crate) fn count(&self) -> usize {
-        self.0.len()
-    }
-
     /// Half of them take at most so long, and 99 of a hundred: as cells of a table.
-    pub(crate) fn shown(&self) -> String {
+    fn shown(&self) -> String {
         format!("{} µs | {} µs", self.percentile(50), self.percentile(99))
     }
 
-    /// At most twice as slow as `before`, or below a millisecond.
-    pub(crate) fn is_as_good_as(&self, before: &Times) -> bool {
-        self.percentile(99) <= (2 * before.percentile(99)).max(1000)
+    /// At most twice as slow as `other`, or below a millisecond.
+    fn is_as_good_as(&self, other: &Times) -> bool {
+        self.percentile(99) <= (2 * other.percentile(99)).max(1000)
     }
 }
 
-/// Asks for so long.
-pub(crate) fn measure(to: SocketAddr, duration: Duration) -> Measured {
+/// Asks each of `servers` in turn, for so long: whatever else the machine does meanwhile, it does to all of them.
+pub(crate) fn measure<const N: usize>(servers: [SocketAddr; N], duration: Duration) -> [Measured; N] {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let keeping: Vec<_> = (0..KEEPING)
             .map(|_| {
                 scope.spawn(|| {
-                    let mut stream = open(to);
-                    repeat(&stop, || ask(&mut stream))
+                    let mut streams = servers.map(open);
+                    repeat::<N>(&stop, |turn| ask(&mut streams[turn]))
                 })
             })
             .collect();
-        let opening = scope.spawn(|| repeat(&stop, || ask(&mut open(to))));
+        let opening = scope.spawn(|| repeat::<N>(&stop, |turn| ask(&mut open(servers[turn]))));
         std::thread::sleep(duration);
         stop.store(true, Ordering::Relaxed);
-        let mut kept: Vec<u64> = keeping.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
-        let mut new = opening.join().unwrap();
-        kept.sort_unstable();
-        new.sort_unstable();
-        Measured { kept: Times(kept), new: Times(new) }
+        let mut measured =
+            opening.join().unwrap().map(|new| Measured { kept: Times(Vec::new()), new: Times(new) });
+        for thread in keeping {
+            for (of, times) in measured.iter_mut().zip(thread.join().unwrap()) {
+                of.kept.0.extend(times);
+            }
+        }
+        for of in &mut measured {
+            of.kept.0.sort_unstable();
+            of.new.0.sort_unstable();
+        }
+        measured
     })
 }
 
-fn repeat(stop: &AtomicBool, mut act: impl FnMut()) -> Vec<u64> {
-    let mut times = Vec::new();
-    while !stop.load(Ordering::Relaxed) {
+fn repeat<const N: usize>(stop: &AtomicBool, mut act: impl FnMut(usize)) -> [Vec<u64>; N] {
+    let mut times = std::array::from_fn(|_| Vec::new());
+    for turn in (0..N).cycle() {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
         let began = Instant::now();
-        act();
-        times.push(u64::try_from(began.elapsed().as_micros()).unwrap());
+        act(turn);
+        times[turn].push(u64::try_from(began.elapsed().as_micros()).unwrap());
         std::thread::sleep(PAUSE);
     }
     times

@@ -6,7 +6,7 @@
 //!
 //! It takes three minutes and wants a quiet machine. It opens 10,000 connections that are slow in five ways, and opens each
 //! again when the server ends it; measures ordinary requests before and meanwhile; and looks whether all are gone when nobody opens them any more. It ends
-//! with 0 only if they are, and if the 99th percentile of ordinary requests is at most doubled (or below a millisecond).
+//! with 0 only if they are, and if the 99th percentile of ordinary requests is at most twice that of a server which is asked at the same time and has none of them (or below a millisecond).
 
 #![allow(clippy::unwrap_used)]
 

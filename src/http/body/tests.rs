@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Seek as _, Write as _};
 
+use super::chunk::CHUNK;
 use super::*;
 use crate::resource_path::{Dotfiles, ResourcePath};
 use crate::root::{Root, SymlinkPolicy};
