@@ -266,6 +266,7 @@ impl ServeArgs {
             .chain(self.access.auth_file.clone().map(WatchedFile::looked_at))
             .collect();
         let access = self.access.lower(&self.rules)?;
+        let process = self.process.lower()?;
         let (addresses, listening) = self.listen.lower(port)?;
         let interfaces = self.listen.interfaces()?;
         let (writes, hosts) = self.writes.lower(&interfaces, &access)?;
@@ -284,7 +285,7 @@ impl ServeArgs {
                 memory: self.memory,
                 index: self.index.index,
             },
-            index_cache: self.index.cache(),
+            index_cache: self.index.cache(process.user.as_ref()),
             site: SiteOptions {
                 index_file: self.index_file,
                 dotfiles: if self.hidden { Dotfiles::Served } else { Dotfiles::Hidden },
@@ -299,7 +300,7 @@ impl ServeArgs {
             },
             watch: if self.no_watch { Watch::Off } else { Watch::On },
             log,
-            process: self.process.lower(),
+            process,
             watched,
             settings: self.settings,
         })

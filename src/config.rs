@@ -1,6 +1,7 @@
 //! The configuration once everything is resolved: no option is looked up again below this.
 
 pub mod activation;
+pub mod user;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -14,6 +15,7 @@ use crate::http::SiteOptions;
 use crate::root::sandbox::SandboxMode;
 use crate::root::{SymlinkPolicy, WatchedFile};
 use crate::validator_store::StoreOptions;
+use user::User;
 
 /// How the server runs.
 #[derive(Clone, Debug)]
@@ -112,6 +114,8 @@ pub enum Origin {
 pub struct ProcessConfig {
     /// Whether the kernel confines it.
     pub sandbox: SandboxMode,
+    /// As whom it goes on once it listens.
+    pub user: Option<User>,
 }
 
 /// The folder in which the index is saved.

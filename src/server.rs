@@ -28,9 +28,10 @@ use tls::Certificates;
 pub use tls::TlsError;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::config::user::User;
 use crate::config::{Banner, Config, IndexCache, Watch};
 use crate::http::{self, Site};
-use crate::root::{CacheError, CacheFolder, Root, RootError, SocketError, shown};
+use crate::root::{CacheError, CacheFolder, Root, RootError, SocketError, SocketName, shown};
 use crate::validator_store::ValidatorStore;
 use crate::validator_store::index::IndexMode;
 use crate::validator_store::index::keeper::{self, KeeperOptions};
@@ -56,6 +57,8 @@ pub enum ServerError {
     CacheServed(PathBuf),
     /// The certificate or its key cannot be used.
     Tls(TlsError),
+    /// The process cannot become that user's.
+    User(String, String),
     /// The sandbox is required and cannot be.
     Sandbox(String),
     /// Anything else.
@@ -89,6 +92,7 @@ impl fmt::Display for ServerError {
                 write!(f, "--index-cache {} lies in the served folder; name one outside of it", shown(folder))
             }
             Self::Tls(error) => write!(f, "cannot speak HTTPS with {error}"),
+            Self::User(name, why) => write!(f, "--user {name}: {why}"),
             Self::Sandbox(why) => {
                 write!(f, "--sandbox require: {why}; use --sandbox auto for as much as there is")
             }
@@ -104,12 +108,15 @@ impl std::error::Error for ServerError {}
 /// # Errors
 /// [`ServerError`], a sentence for the person who started the program.
 pub fn run(config: Config, again: impl Fn() -> Result<Config, String> + 'static) -> Result<(), ServerError> {
-    let root = Root::open(&config.root, config.symlinks).map_err(ServerError::Root)?;
-    let cache = index_cache(&config, &root)?;
     let certificates = config.tls.as_ref().map(Certificates::read).transpose().map_err(ServerError::Tls)?;
     let site = listen::site(&config)?;
     let (redirect, admin) =
         (listen::addresses(&config.redirects)?, listen::addresses(config.admin.as_slice())?);
+    if let Some(user) = &config.process.user {
+        become_user(user, &site.names)?;
+    }
+    let root = Root::open(&config.root, config.symlinks).map_err(ServerError::Root)?;
+    let cache = index_cache(&config, &root)?;
     let sandbox = confine::confine(&config, &root, cache.as_ref(), &site.names)?;
     if config.site.writes.allow_writes() {
         write::prepare(&root);
@@ -128,6 +135,15 @@ pub fn run(config: Config, again: impl Fn() -> Result<Config, String> + 'static)
         .map_err(ServerError::Io)?;
     let system = actix_web::rt::System::with_tokio_rt(|| runtime);
     system.block_on(serve(config, Box::new(again), Prepared { root, cache, listeners, sandbox }))
+}
+
+/// Gives up the rights of root: what only root could do has been done.
+fn become_user(user: &User, sockets: &[SocketName]) -> Result<(), ServerError> {
+    let (uid, gid) = user.ids();
+    for socket in sockets {
+        socket.give_to(uid, gid).map_err(ServerError::Io)?;
+    }
+    user.assume().map_err(|why| ServerError::User(user.name().to_owned(), why))
 }
 
 /// Looks whether the server could start: the folder, the index, the certificate and the sandbox. What is taken of ports and descriptors is not

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::config::IndexCache;
+use crate::config::user::User;
 use crate::validator_store::index::IndexMode;
 
 #[derive(Debug, Args)]
@@ -21,11 +22,17 @@ pub(super) struct IndexArgs {
 }
 
 impl IndexArgs {
-    /// Where the index is saved.
-    pub(super) fn cache(self) -> IndexCache {
+    /// Where the index is saved by `user`.
+    pub(super) fn cache(self, user: Option<&User>) -> IndexCache {
         match self.index_cache {
             Some(folder) => IndexCache::Named(folder),
-            None => IndexCache::Usual(usual_folder(|name| std::env::var_os(name))),
+            None => IndexCache::Usual(usual_folder(|name| match user {
+                None => std::env::var_os(name),
+                // The variables are about who starts the server.
+                Some(user) => {
+                    user.home().filter(|_| name == "HOME").map(|home| home.clone().into_os_string())
+                }
+            })),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use super::connections::Listeners;
 use crate::access::Right;
 use crate::config::Config;
+use crate::config::user::is_root;
 use crate::http::Site;
 use crate::root::lease::LeaseProbe;
 use crate::root::{Root, SwapGuard, SymlinkPolicy, shown};
@@ -50,9 +51,23 @@ pub(super) fn announce(
     if config.site.writes.allow_writes() {
         writeln!(out, "  writes: {}", guarantee(config, site.swap_guard()))?;
     }
+    if let Some(user) = user(config) {
+        writeln!(out, "  user: {user}")?;
+    }
     writeln!(out, "  sandbox: {sandbox}")?;
     writeln!(out, "  freshness: {}; watcher {}", freshness(root), watch.state().name())?;
     out.flush()
+}
+
+/// Who the process is, where that is worth a word.
+fn user(config: &Config) -> Option<String> {
+    match &config.process.user {
+        Some(user) => Some(user.name().to_owned()),
+        None if is_root() && config.site.writes.allow_writes() => {
+            Some("root, who may write any file; with --user NAME it is that user once it listens".to_owned())
+        }
+        None => None,
+    }
 }
 
 fn permissions(writes: &WriteOptions) -> String {
