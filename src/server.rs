@@ -38,6 +38,9 @@ use crate::validator_store::index::keeper::{self, KeeperOptions};
 use crate::validator_store::watch::{self, WatchStatus};
 use crate::write;
 
+/// The flag for the address where the server tells of itself.
+const ADMIN: &str = "--admin-bind";
+
 /// How long the announcement waits for the watcher; a small tree is done in less.
 const WATCH_START: Duration = Duration::from_millis(20);
 
@@ -49,8 +52,8 @@ const BLOCKING_THREADS: usize = 128;
 pub enum ServerError {
     /// The folder cannot be served.
     Root(RootError),
-    /// An address cannot be listened at.
-    Listen(SocketAddr, io::Error),
+    /// An address cannot be listened at, which comes from this flag.
+    Listen(SocketAddr, &'static str, io::Error),
     /// A socket cannot be listened at.
     Socket(SocketError),
     /// The folder that was named for the index lies in the served one.
@@ -69,24 +72,25 @@ impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Root(error) => error.fmt(f),
-            Self::Listen(address, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
+            Self::Listen(address, flag, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
                 f,
-                "port {} on {} is taken; choose another with --port, or --port 0 for any free one",
+                "port {} on {} is taken; choose another with {flag}; 0 stands for any free one",
                 address.port(),
                 address.ip()
             ),
-            Self::Listen(address, error) if error.kind() == io::ErrorKind::PermissionDenied => write!(
+            Self::Listen(address, flag, error) if error.kind() == io::ErrorKind::PermissionDenied => write!(
                 f,
-                "port {} on {} may not be used by this user; choose one above 1023 with --port",
+                "port {} on {} may not be used by this user; choose one above 1023 with {flag}",
                 address.port(),
                 address.ip()
             ),
-            Self::Listen(address, error) if error.kind() == io::ErrorKind::AddrNotAvailable => write!(
+            Self::Listen(address, flag, error) if error.kind() == io::ErrorKind::AddrNotAvailable => write!(
                 f,
-                "{} is not an address of this machine; name one that is with --bind, or 0.0.0.0 for all",
-                address.ip()
+                "{} is not an address of this machine; name one that is with {}, or 0.0.0.0 for all",
+                address.ip(),
+                if *flag == ADMIN { ADMIN } else { "--bind" }
             ),
-            Self::Listen(address, error) => write!(f, "cannot listen at {address}: {error}"),
+            Self::Listen(address, _, error) => write!(f, "cannot listen at {address}: {error}"),
             Self::Socket(error) => error.fmt(f),
             Self::CacheServed(folder) => {
                 write!(f, "--index-cache {} lies in the served folder; name one outside of it", shown(folder))
@@ -110,8 +114,10 @@ impl std::error::Error for ServerError {}
 pub fn run(config: Config, again: impl Fn() -> Result<Config, String> + 'static) -> Result<(), ServerError> {
     let certificates = config.tls.as_ref().map(Certificates::read).transpose().map_err(ServerError::Tls)?;
     let site = listen::site(&config)?;
-    let (redirect, admin) =
-        (listen::addresses(&config.redirects)?, listen::addresses(config.admin.as_slice())?);
+    let (redirect, admin) = (
+        listen::addresses(&config.redirects, "--redirect-from")?,
+        listen::addresses(config.admin.as_slice(), ADMIN)?,
+    );
     if let Some(user) = &config.process.user {
         become_user(user, &site.names)?;
     }

@@ -33,7 +33,7 @@ pub(super) fn site(config: &Config) -> Result<Site, ServerError> {
             names: Vec::new(),
         });
     }
-    let mut site = Site { tcp: addresses(&config.addresses)?, unix: Vec::new(), names: Vec::new() };
+    let mut site = Site { tcp: addresses(&config.addresses, "--port")?, unix: Vec::new(), names: Vec::new() };
     for path in &config.listening.sockets {
         let (listener, name) = SocketName::bind(path, config.listening.mode).map_err(ServerError::Socket)?;
         let_many_wait(&listener)?;
@@ -43,15 +43,19 @@ pub(super) fn site(config: &Config) -> Result<Site, ServerError> {
     Ok(site)
 }
 
-/// One listener an address; with port 0, all take the port the first one got.
-pub(super) fn addresses(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ServerError> {
+/// One listener an address that comes from `flag`; with port 0, all take the port the first one got.
+pub(super) fn addresses(
+    addresses: &[SocketAddr],
+    flag: &'static str,
+) -> Result<Vec<TcpListener>, ServerError> {
     let mut listeners: Vec<TcpListener> = Vec::new();
     for address in addresses {
         let mut address = *address;
         if let (0, Some(first)) = (address.port(), listeners.first()) {
             address.set_port(first.local_addr().map_err(ServerError::Io)?.port());
         }
-        let listener = TcpListener::bind(address).map_err(|error| ServerError::Listen(address, error))?;
+        let listener =
+            TcpListener::bind(address).map_err(|error| ServerError::Listen(address, flag, error))?;
         let_many_wait(&listener)?;
         listeners.push(listener);
     }

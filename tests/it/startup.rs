@@ -153,6 +153,14 @@ fn a_port_that_is_taken_is_never_changed_for_another() {
     assert!(refusal(Launch::new(), &folder, &["-p", &port, "root"]).contains(&port));
     assert!(refusal(Launch::new().env("PORT", &port), &folder, &["root"]).contains(&port));
     assert!(refusal(Launch::new().env("IFMATCH_PORT", &port), &folder, &["root"]).contains(&port));
+    // The flag that is to be changed is named.
+    let admin = format!("127.0.0.1:{port}");
+    for (flag, arguments) in
+        [("--port", vec!["-p", &port]), ("--admin-bind", vec!["-p", "0", "--admin-bind", &admin])]
+    {
+        let said = refusal(Launch::new(), &folder, &[arguments, vec!["root"]].concat());
+        assert!(said.contains(&format!("is taken; choose another with {flag}; 0 stands for any")), "{said}");
+    }
     // TEST-NET-3 is nobody's address.
     assert!(
         refusal(Launch::new(), &folder, &["-p", "0", "-b", "203.0.113.1", "root"]).contains("203.0.113.1")
