@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use actix_http::{Request, Response};
+use actix_http::{ConnectionType, Request, Response, ResponseHead};
 use actix_service::{Service, ServiceFactory};
 use actix_web::body::BoxBody;
 use actix_web::dev::{Payload, RequestHead, ServiceRequest, ServiceResponse};
@@ -56,6 +56,7 @@ impl SiteService {
         site.note(request.head(), Visitor::ANYBODY, &response, began);
         if let Some(turn) = turn {
             turn.end();
+            say_last(turn, response.head_mut());
             response = response.map_body(|_, body| BoxBody::new(turn.watch(body)));
         }
         Err(response)
@@ -122,9 +123,17 @@ impl Site {
         self.note(request.head(), access::visitor(request), &response, began);
         if let Some(turn) = request.conn_data::<Turn>() {
             turn.end();
+            say_last(turn, response.head_mut());
             response = response.map_body(|_, body| BoxBody::new(turn.watch(body)));
         }
         response
+    }
+}
+
+/// Where the connection is about to end, the response says so.
+fn say_last(turn: &Turn, response: &mut ResponseHead) {
+    if turn.is_last() {
+        response.set_connection_type(ConnectionType::Close);
     }
 }
 

@@ -39,6 +39,9 @@ const LOOK: Duration = Duration::from_secs(10);
 /// How much may be held back; more stays in the kernel's buffer.
 const HELD_LIMIT: usize = 64 * 1024;
 
+/// When the server stops, a request may be on its way: so long it may take to come.
+const LAST_CHANCE: Duration = Duration::from_secs(1);
+
 /// How much is read at once where actix lends no buffer.
 pub(super) const READ: usize = 4096;
 
@@ -77,7 +80,14 @@ pub struct TurnStream<S> {
     told: bool,
     /// When the current request was handed on, no answer was on its way.
     alone: bool,
+    /// Tells that the server is to stop.
+    stopped: Option<Stopped>,
+    /// It has: the next answer is the last one here, and says so.
+    leaving: bool,
 }
+
+/// Ready when the server is to stop.
+type Stopped = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Lets the service know whose turn it is on a connection; for `on_connect_ext`.
 pub fn remember_turn<S>(stream: &TurnStream<S>, data: &mut actix_web::dev::Extensions) {
@@ -105,12 +115,19 @@ impl<S> TurnStream<S> {
             begun: false,
             told: false,
             alone: false,
+            stopped: None,
+            leaving: false,
         }
     }
 
     /// The same, with somebody who answers what can be answered at once.
     pub(super) fn with_express(self, express: Express) -> Self {
         Self { express: Some(express), ..self }
+    }
+
+    /// The same, which ends in order once `stopped` is ready.
+    pub(crate) fn until(self, stopped: impl Future<Output = ()> + 'static) -> Self {
+        Self { stopped: Some(Box::pin(stopped)), ..self }
     }
 
     fn limits(&self) -> &Limits {
@@ -164,9 +181,14 @@ impl<S> TurnStream<S> {
         if self.turn.is_unsent() || self.framing.is_in_body() {
             return Poll::Pending;
         }
+        if self.stopped.as_mut().is_some_and(|stopped| stopped.as_mut().poll(context).is_ready()) {
+            (self.stopped, self.leaving) = (None, true);
+            self.turn.set_last();
+        }
         let since = *self.waiting.get_or_insert_with(Instant::now);
         let between = self.begun && !self.framing.is_amid_head();
-        let due = since + if between { self.idle_limit() } else { self.limits().head };
+        let limit = if between { self.idle_limit() } else { self.limits().head };
+        let due = since + if self.leaving { limit.min(LAST_CHANCE) } else { limit };
         let patience =
             self.patience.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due.min(since + LOOK))));
         // It may have been set for a head before: that is corrected here, and not with every head.

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -138,10 +138,6 @@ fn http1(
         .keep_alive(KeepAlive::Os)
         .client_request_timeout(Duration::ZERO)
         .client_disconnect_timeout(LINGER)
-        .graceful_shutdown_signal(move || {
-            let stopping = shared.stopping.clone();
-            async move { stopping.notified().await }
-        })
         .on_connect_ext(http::remember_turn::<Transport>)
         .expect(fn_service(move |request| shared.site.clone().expect(request)))
         .finish(map_config(app.into_factory(), |_| AppConfig::default()))
@@ -253,8 +249,10 @@ where
                 let stream = Http2Stream::new(stream, stopped, move || crowd.idle_limit(), head_size);
                 return Box::pin(http2.call((stream, Protocol::Http2, peer))).await;
             }
-            let mut stream = shared.site.connect(stream, peer);
-            match open(&mut stream, &shared.stopping).await? {
+            let stopping = shared.stopping;
+            let stream = shared.site.connect(stream, peer);
+            let mut stream = stream.until(async move { stopping.notified().await });
+            match poll_fn(|context| stream.poll_opening(context)).await? {
                 Opening::Over => Ok(poll_fn(|context| Pin::new(&mut stream).poll_shutdown(context)).await?),
                 Opening::Asked => Box::pin(http1.call((stream, Protocol::Http1, peer))).await,
             }
@@ -285,14 +283,4 @@ async fn encrypt(tls: &TlsAcceptor, mut stream: TcpStream, limit: Duration) -> i
     };
     log::debug!("no TLS connection: {refused}");
     Err(refused)
-}
-
-/// Answers what can be answered at once. A signal to stop ends the connection between two requests.
-async fn open(stream: &mut TurnStream<Transport>, stopping: &GracefulShutdownSignal) -> io::Result<Opening> {
-    let mut stopped = pin!(stopping.notified());
-    poll_fn(|context| match stream.poll_opening(context) {
-        Poll::Pending if !stream.is_sending() => stopped.as_mut().poll(context).map(|()| Ok(Opening::Over)),
-        opening => opening,
-    })
-    .await
 }

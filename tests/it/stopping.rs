@@ -10,7 +10,7 @@ use rustix::process::Signal;
 
 use crate::harness::client::Broken;
 use crate::harness::server::wait;
-use crate::harness::{Folder, Launch, Server, eventually, get, put, version_bytes};
+use crate::harness::{Folder, Launch, Request, Server, eventually, get, put, version_bytes};
 use crate::tls::{launch, write_certificate};
 
 /// Enough that a client who takes it slowly is in the midst of it for a while, whatever sockets hold.
@@ -87,19 +87,17 @@ fn transfers(server: &Server, scheme: Scheme) -> Vec<Transfer> {
     all
 }
 
-/// Asks on one connection until the server ends it between two answers.
-fn ask_until_the_end(server: &Server, has_asked: &AtomicBool) {
-    let (mut client, asked) = (server.connect(), get("/small"));
+/// Asks on one connection until an answer says that it is the last one. None is missing.
+fn ask_until_the_end(server: &Server, asked: &Request, status: u16, has_asked: &AtomicBool) {
+    let mut client = server.connect();
     loop {
-        if client.try_send(asked.bytes()).is_err() {
+        client.try_send(asked.bytes()).unwrap();
+        let answer = client.try_read(asked).unwrap_or_else(|lost| panic!("{asked:?}: {lost:?}"));
+        assert_eq!(answer.status, status, "{answer}");
+        has_asked.store(true, Ordering::Relaxed);
+        if answer.field("Connection") == Some("close") {
             return;
         }
-        match client.try_read(&asked) {
-            Ok(answer) => assert_eq!((answer.status, answer.body.len()), (200, 1000)),
-            Err(Broken::Closed) => return,
-            Err(torn) => panic!("{torn:?}"),
-        }
-        has_asked.store(true, Ordering::Relaxed);
     }
 }
 
@@ -112,9 +110,20 @@ fn stop_under_load(scheme: Scheme, signal: Signal) {
     let transfers = transfers(&server, scheme);
     let has_asked: [AtomicBool; 4] = Default::default();
     std::thread::scope(|scope| {
-        for has_asked in has_asked.iter().filter(|_| scheme == Scheme::Http) {
-            let server = &server;
-            scope.spawn(move || ask_until_the_end(server, has_asked));
+        // Answered on the connection itself, by actix, and after a body.
+        let requests = [
+            (get("/small"), 200),
+            (get("/small").field("Range", "bytes=0-9"), 206),
+            (get("/small").field("Want-Repr-Digest", "sha-256=9"), 200),
+            (put("/put", version_bytes(3, 1000)), 204),
+        ];
+        for ((asked, status), has_asked) in requests.into_iter().zip(&has_asked) {
+            if scheme == Scheme::Http {
+                // There is a first version of everything.
+                server.ask(&asked);
+                let server = &server;
+                scope.spawn(move || ask_until_the_end(server, &asked, status, has_asked));
+            }
         }
         let all = |asked: &AtomicBool| scheme == Scheme::Https || asked.load(Ordering::Relaxed);
         eventually("everybody was answered once", || has_asked.iter().all(all).then_some(()));

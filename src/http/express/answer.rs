@@ -57,6 +57,13 @@ impl Answer {
         Self { head: whole, written: 0, body, rest }
     }
 
+    /// Tells that the connection ends with it.
+    pub(in crate::http) fn say_last(&mut self) {
+        if let Some(at) = memchr::memmem::find(&self.head, b"\r\n") {
+            self.head.splice(at..at, *b"\r\nconnection: close");
+        }
+    }
+
     /// Waits until there is something to be written; `false` if all is. An error if the rest cannot be sent
     /// truthfully: the connection must end then.
     pub(in crate::http) fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {

@@ -52,11 +52,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TurnStream<S> {
             return Poll::Ready(Ok(Opening::Asked));
         }
     }
-
-    /// Whether an answer that was given at once is on its way.
-    pub(crate) fn is_sending(&self) -> bool {
-        self.answer.is_some()
-    }
 }
 
 impl<S> TurnStream<S> {
@@ -93,7 +88,10 @@ impl<S: AsyncRead + Unpin> TurnStream<S> {
             buffer.set_filled(before);
             return Poll::Ready(Ok(Received::Settled));
         }
-        let Some(answer) = self.answer_at_once(bytes) else { return Poll::Ready(Ok(Received::Open)) };
+        let Some(mut answer) = self.answer_at_once(bytes) else { return Poll::Ready(Ok(Received::Open)) };
+        if self.leaving {
+            answer.say_last();
+        }
         buffer.set_filled(before);
         (self.answer, self.waiting, self.begun) = (Some(answer), None, true);
         Poll::Ready(Ok(Received::Settled))
@@ -110,6 +108,8 @@ impl<S: AsyncWrite + Unpin> TurnStream<S> {
                 let flushed = Pin::new(&mut self.stream).poll_flush(context).map_ok(|()| 0);
                 ready!(self.poll_stall(context, flushed))?;
                 self.answer = None;
+                // Who has been told so closes the connection.
+                (self.over, self.told) = (self.over || self.leaving, self.told || self.leaving);
                 break;
             }
             if stretch >= STRETCH {

@@ -23,6 +23,8 @@ struct TurnState {
     unsent: Cell<bool>,
     /// The request that is handed on next has been counted.
     counted: Cell<bool>,
+    /// The next answer is the last one on the connection.
+    last: Cell<bool>,
 }
 
 /// The body of a response, which tells when actix has taken the last of it.
@@ -46,6 +48,18 @@ impl Turn {
         if let Some(waker) = self.0.waiting.take() {
             waker.wake();
         }
+    }
+}
+
+/// Whether the connection is about to end.
+impl Turn {
+    pub(super) fn set_last(&self) {
+        self.0.last.set(true);
+    }
+
+    /// Whether the answer says that it is the last one.
+    pub(in crate::http) fn is_last(&self) -> bool {
+        self.0.last.get()
     }
 }
 
