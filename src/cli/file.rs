@@ -21,6 +21,9 @@ const RULE: &str = "rule";
 /// What a name must have in common with a known one to be taken for a slip.
 const ALIKE: f64 = 0.7;
 
+/// Which keys there are.
+const OTHERS: &str = "; the keys are the long names of the options in --help, and [[rule]]";
+
 /// All that a file says.
 pub(super) struct ConfigFile {
     /// Looked at before it was read.
@@ -101,7 +104,7 @@ fn setting(
     let known = flags.get_arguments().find(|flag| key_of(flag) == Some(name));
     let Some(flag) = known else {
         let known = flags.get_arguments().filter_map(key_of).chain([RULE]);
-        return Err(source.error(at, unknown(name, known)));
+        return Err(source.error(at, unknown(name, known, OTHERS)));
     };
     let failed = |why: &str| source.error(at, format!("{name} {why}"));
     let named = |arguments| Setting {
@@ -173,15 +176,13 @@ fn decimal(number: &DeInteger<'_>) -> String {
     i128::from_str_radix(&digits, number.radix()).map_or(digits, |number| number.to_string())
 }
 
-/// What is wrong with a key that nobody knows.
-fn unknown<'a>(key: &str, known: impl Iterator<Item = &'a str>) -> String {
+/// What is wrong with a key that nobody knows; `keys` says which there are.
+fn unknown<'a>(key: &str, known: impl Iterator<Item = &'a str>, keys: &str) -> String {
     let spelled = key.replace('_', "-");
     let likeness = |name: &str| if name == spelled { 1.0 } else { strsim::jaro_winkler(name, &spelled) };
     let nearest = known.map(|name| (likeness(name), name)).max_by(|one, other| one.0.total_cmp(&other.0));
     match nearest.filter(|(likeness, _)| *likeness >= ALIKE) {
         Some((_, name)) => format!("there is no key {key:?}; did you mean {name:?}?"),
-        None => format!(
-            "there is no key {key:?}; the keys are the long names of the options in --help, and [[rule]]"
-        ),
+        None => format!("there is no key {key:?}{keys}"),
     }
 }

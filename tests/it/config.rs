@@ -115,6 +115,10 @@ fn what_is_wrong_with_the_file_is_told_with_its_line() {
         ("\nalow-upload = true", "line 2: there is no key \"alow-upload\"; did you mean \"allow-upload\"?"),
         ("allow_upload = true", "line 1: there is no key \"allow_upload\"; did you mean \"allow-upload\"?"),
         ("xyzzy = 1", "line 1: there is no key \"xyzzy\"; the keys are the long names"),
+        (
+            "[[rule]]\nfiles = \"a\"\nspa = true",
+            "line 3: there is no key \"spa\" in a rule; it has files, cache-control, headers, cors and auth, and options stand above",
+        ),
         ("config = \"other\"", "line 1: there is no key \"config\""),
         ("port = \"x\"", "line 1: invalid value 'x' for '--port <PORT>': a port is a number from 0 to 65535"),
         ("index = \"foo\"", "line 1: invalid value 'foo' for '--index <MODE>'"),

@@ -10,6 +10,7 @@ use crate::http::rules::{self, HeaderRule};
 use crate::resource_path::pattern::PathPattern;
 
 const KEYS: [&str; 5] = ["files", "cache-control", "headers", "cors", "auth"];
+const OTHERS: &str = " in a rule; it has files, cache-control, headers, cors and auth, and options stand above the first [[rule]]";
 
 /// What is different for some of the files.
 #[derive(Clone, Debug)]
@@ -66,7 +67,7 @@ fn parse(source: Source<'_>, at: usize, table: &DeTable<'_>) -> Result<Rule, Usa
                     rights.push((name.to_owned(), right));
                 }
             }
-            other => return Err(failed(&unknown(other, KEYS.into_iter()))),
+            other => return Err(failed(&unknown(other, KEYS.into_iter(), OTHERS))),
         }
     }
     if patterns.is_empty() {
