@@ -16,6 +16,9 @@ const MOST_CONNECTIONS: usize = 20_000;
 /// Open files that are not for connections.
 const OTHER_FILES: usize = 128;
 
+/// What one address may have in any case: a browser opens six, some proxies dozens.
+const FEW: usize = 64;
+
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub(super) struct LimitArgs {
@@ -45,7 +48,7 @@ pub(super) struct LimitArgs {
     #[arg(long, value_name = "NUMBER", env = "IFMATCH_MAX_CONNECTIONS", value_parser = connections)]
     max_connections: Option<usize>,
     /// How many of them an address may have (in IPv6, a network of 64 bits); more are refused (503). 0 is no limit
-    /// [default: a quarter of all]
+    /// [default: a quarter of all, 64 at least]
     #[arg(long, value_name = "NUMBER", env = "IFMATCH_MAX_CONNECTIONS_PER_ADDRESS")]
     max_connections_per_address: Option<usize>,
     /// How often an address may ask: 20/s, 600/m; as many as in ten seconds may come at once (429) [default: no limit]
@@ -68,7 +71,7 @@ impl LimitArgs {
             connections_per_address: match self.max_connections_per_address {
                 Some(0) => usize::MAX,
                 Some(number) => number,
-                None => connections.div_ceil(4),
+                None => connections.div_ceil(4).max(FEW),
             },
             rate: self.rate_limit,
         }
