@@ -4,6 +4,7 @@ mod admin;
 mod announcement;
 mod confine;
 mod connections;
+mod counted;
 mod http2;
 mod listen;
 mod manager;

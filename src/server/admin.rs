@@ -9,6 +9,7 @@ use actix_server::ServerBuilder;
 use actix_service::fn_service;
 
 use super::ServerError;
+use super::counted::counted;
 use crate::http::SiteService;
 
 /// How long a head may take.
@@ -21,13 +22,14 @@ pub(super) fn listen(
     site: SiteService,
 ) -> Result<ServerBuilder, ServerError> {
     let worker = move || {
-        let site = site.clone();
-        HttpService::build()
+        let (site, crowd) = (site.clone(), site.crowd());
+        let http = HttpService::build()
             .client_request_timeout(HEAD_LIMIT)
             .finish(fn_service(move |request: Request| {
                 std::future::ready(Ok::<_, Infallible>(site.tell(&request)))
             }))
-            .tcp()
+            .tcp();
+        counted(crowd, http)
     };
     builder.listen("admin", listener, worker).map_err(ServerError::Io)
 }

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -76,8 +77,12 @@ pub(super) fn serve(site: SiteService, listeners: Listeners) -> Result<Server, S
     let first =
         listeners.site.tcp.first().map(TcpListener::local_addr).transpose().map_err(ServerError::Io)?;
     for listener in listeners.redirect {
-        builder =
-            redirect::listen(builder, listener, first.map_or(443, |address| address.port()), limits.head)?;
+        builder = redirect::listen(
+            builder,
+            listener,
+            first.map_or(443, |address| address.port()),
+            Arc::clone(&crowd),
+        )?;
     }
     for listener in listeners.admin {
         builder = admin::listen(builder, listener, shared.site.clone())?;

@@ -2,30 +2,32 @@
 
 use std::convert::Infallible;
 use std::net::TcpListener;
-use std::time::Duration;
+use std::sync::Arc;
 
 use actix_http::{HttpService, KeepAlive, Request};
 use actix_server::ServerBuilder;
 use actix_service::fn_service;
 
 use super::ServerError;
-use crate::http;
+use super::counted::counted;
+use crate::http::{self, Crowd};
 
-/// Adds the listener to a server; clients are sent to `port` of the host that they asked for. A head may take `head_limit`.
+/// Adds the listener to a server; clients are sent to `port` of the host that they asked for.
 pub(super) fn listen(
     builder: ServerBuilder,
     listener: TcpListener,
     port: u16,
-    head_limit: Duration,
+    crowd: Arc<Crowd>,
 ) -> Result<ServerBuilder, ServerError> {
     let worker = move || {
-        HttpService::build()
+        let http = HttpService::build()
             .keep_alive(KeepAlive::Disabled)
-            .client_request_timeout(head_limit)
+            .client_request_timeout(crowd.limits().head)
             .finish(fn_service(move |request: Request| {
                 std::future::ready(Ok::<_, Infallible>(http::to_https(&request, port)))
             }))
-            .tcp()
+            .tcp();
+        counted(Arc::clone(&crowd), http)
     };
     builder.listen("redirect", listener, worker).map_err(ServerError::Io)
 }
