@@ -58,7 +58,7 @@ pub use origin::Hosts;
 pub(crate) use redirect::to_https;
 use rules::{Extra, HeaderRules, Kept, Writable};
 pub use service::SiteService;
-pub(crate) use streams::count_streams;
+pub(crate) use streams::Streams;
 pub(crate) use turns::Opening;
 pub use turns::{TurnStream, remember_turn};
 

@@ -46,6 +46,12 @@ pub const SMALLEST_HEAD: usize = READ;
 pub const LARGEST_HEAD: usize = 128 * 1024;
 
 impl Limits {
+    /// How long nothing may move on an HTTP/2 connection while a request on it is being answered: a digest is computed, or the client
+    /// pauses.
+    pub(crate) fn of_answers(&self) -> Duration {
+        self.idle.max(self.send).max(self.body)
+    }
+
     /// What is allowed where nothing else is said: no limit on the number of connections and requests.
     pub const DEFAULT: Self = Self {
         head: Duration::from_secs(10),

@@ -25,12 +25,12 @@ struct Counted {
     _answering: Answering,
 }
 
-/// Lets the service know how many requests of an HTTP/2 connection are being answered; for `on_connect_ext`.
-pub(crate) fn count_streams<S>(_: &S, data: &mut actix_web::dev::Extensions) {
-    data.insert(Streams::default());
-}
-
 impl Streams {
+    /// Whether there are any.
+    pub(crate) fn are_answered(&self) -> bool {
+        self.0.get() > 0
+    }
+
     /// One more; `None` if there are too many.
     pub(super) fn begin(&self) -> Option<Answering> {
         let count = self.0.get();

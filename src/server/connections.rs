@@ -24,7 +24,7 @@ use super::http2::Http2Stream;
 use super::redirect;
 use super::transport::Transport;
 use super::{admin, listen};
-use crate::http::{self, Opening, SiteService, TurnStream};
+use crate::http::{self, Opening, SiteService, Streams, TurnStream};
 use crate::root::processors;
 
 /// How long an answer that came before the end of the request's body is given to reach the client.
@@ -163,7 +163,9 @@ fn http2(
         // The stream sees to that.
         .keep_alive(KeepAlive::Os)
         .client_request_timeout(head)
-        .on_connect_ext(http::count_streams::<Http2Stream<Transport>>)
+        .on_connect_ext(|stream: &Http2Stream<Transport>, data| {
+            data.insert(stream.streams());
+        })
         .finish(map_config(app.into_factory(), |_| AppConfig::default()))
 }
 
@@ -251,7 +253,11 @@ where
                 let (stopping, crowd) = (shared.stopping, shared.site.crowd());
                 let head_size = crowd.limits().head_size;
                 let stopped = async move { stopping.notified().await };
-                let stream = Http2Stream::new(stream, stopped, move || crowd.idle_limit(), head_size);
+                let limit = move |streams: &Streams| match streams.are_answered() {
+                    true => crowd.limits().of_answers(),
+                    false => crowd.idle_limit(),
+                };
+                let stream = Http2Stream::new(stream, stopped, limit, head_size);
                 return Box::pin(http2.call((stream, Protocol::Http2, peer))).await;
             }
             let stopping = shared.stopping;

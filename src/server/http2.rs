@@ -14,10 +14,12 @@ use tokio::time::{Instant, Sleep};
 
 use heads::Heads;
 
+use crate::http::Streams;
+
 /// How often it is looked whether nothing has moved for too long, which depends on how many connections there are.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// How long nothing may move in either direction once the server is to stop.
+/// How long nothing may move in either direction once the server is to stop, unless a request is being answered.
 const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 
 /// A stream that ends when it is idle, or a head in it too large.
@@ -26,8 +28,10 @@ pub(super) struct Http2Stream<S> {
     stopped: Pin<Box<dyn Future<Output = ()>>>,
     is_stopping: bool,
     moved: Instant,
-    /// How long nothing may move now.
-    limit: Box<dyn Fn() -> Duration>,
+    /// How long nothing may move now, with requests that are being answered or without.
+    limit: Box<dyn Fn(&Streams) -> Duration>,
+    /// Those requests; the service counts them.
+    streams: Streams,
     heads: Heads,
     idle: Pin<Box<Sleep>>,
 }
@@ -38,25 +42,34 @@ impl<S> Http2Stream<S> {
     pub(super) fn new(
         stream: S,
         stopped: impl Future<Output = ()> + 'static,
-        limit: impl Fn() -> Duration + 'static,
+        limit: impl Fn(&Streams) -> Duration + 'static,
         head_size: usize,
     ) -> Self {
         let (moved, idle) = (Instant::now(), Box::pin(tokio::time::sleep(LOOK)));
         let (limit, heads) = (Box::new(limit), Heads::new(head_size));
-        Self { stream, stopped: Box::pin(stopped), is_stopping: false, moved, limit, heads, idle }
+        let (stopped, streams) = (Box::pin(stopped), Streams::default());
+        Self { stream, stopped, is_stopping: false, moved, limit, streams, heads, idle }
+    }
+
+    /// The requests that are being answered, for the service to count.
+    pub(super) fn streams(&self) -> Streams {
+        self.streams.clone()
     }
 
     fn poll_idle(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if !self.is_stopping && self.stopped.as_mut().poll(context).is_ready() {
             self.is_stopping = true;
             self.moved = Instant::now();
+            self.idle.as_mut().reset(self.moved + DRAIN_LIMIT);
         }
-        let due = self.moved + if self.is_stopping { DRAIN_LIMIT } else { (self.limit)() };
+        let drains = self.is_stopping && !self.streams.are_answered();
+        let due = self.moved + if drains { DRAIN_LIMIT } else { (self.limit)(&self.streams) };
+        let look = if self.is_stopping { DRAIN_LIMIT } else { LOOK };
         while self.idle.deadline() > due || self.idle.as_mut().poll(context).is_ready() {
             if self.idle.deadline() == due {
                 return Poll::Ready(());
             }
-            let next = due.min(self.idle.deadline().max(self.moved) + LOOK);
+            let next = due.min(self.idle.deadline().max(self.moved) + look);
             self.idle.as_mut().reset(next);
         }
         Poll::Pending

@@ -203,3 +203,19 @@ fn frames_that_ask_nothing_use_nothing_up() {
     });
     assert!(!server.stderr().contains("panicked"));
 }
+
+#[test]
+fn a_request_that_pauses_is_no_idle_connection() {
+    let folder = std::sync::Arc::new(crate::harness::Folder::new());
+    crate::tls::write_certificate(&folder, "one", 3000);
+    let limits = ["-A", "--idle-timeout", "1s", "--body-timeout", "20s"];
+    let server = crate::tls::launch("one").args(limits).start_in(folder);
+    let url = format!("https://{}/paused", server.address());
+    // Longer than a connection may idle.
+    let script = format!(
+        "(printf one; sleep 4; printf two) | curl -sSk --http2 --max-time 60 -T - -w '%{{http_version}} %{{http_code}}' {url}"
+    );
+    let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "2 201", "{output:?}");
+    assert_eq!(std::fs::read(server.folder().path("paused")).unwrap(), b"onetwo");
+}

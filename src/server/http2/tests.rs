@@ -12,7 +12,7 @@ fn it_ends_when_nothing_moves_and_soon_when_the_server_is_to_stop() {
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         let (mut client, server) = tokio::io::duplex(100);
-        let mut stream = Http2Stream::new(server, std::future::pending(), || IDLE_LIMIT, 100);
+        let mut stream = Http2Stream::new(server, std::future::pending(), |_| IDLE_LIMIT, 100);
         let began = Instant::now();
         client.write_all(b"x").await.unwrap();
         let mut buffer = [0; 10];
@@ -25,7 +25,7 @@ fn it_ends_when_nothing_moves_and_soon_when_the_server_is_to_stop() {
         let (_client, server) = tokio::io::duplex(100);
         let second = Duration::from_secs(1);
         let (mut stream, began) =
-            (Http2Stream::new(server, tokio::time::sleep(second), || IDLE_LIMIT, 100), Instant::now());
+            (Http2Stream::new(server, tokio::time::sleep(second), |_| IDLE_LIMIT, 100), Instant::now());
         assert_eq!(stream.read(&mut buffer).await.unwrap(), 0);
         assert_eq!(began.elapsed().as_secs(), (second + DRAIN_LIMIT).as_secs());
     });
