@@ -5,6 +5,7 @@ pub mod user;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use log::LevelFilter;
 
 use crate::http::SiteOptions;
 use crate::root::sandbox::SandboxMode;
-use crate::root::{SymlinkPolicy, WatchedFile};
+use crate::root::{SymlinkPolicy, WatchedFile, shown};
 use crate::validator_store::StoreOptions;
 use user::User;
 
@@ -82,11 +83,30 @@ pub struct TlsFiles {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthTarget {
     /// Where it listens.
-    pub address: SocketAddr,
+    pub endpoint: Endpoint,
     /// Where it tells.
     pub path: String,
-    /// The file with its certificate, if it speaks HTTPS.
-    pub certificate: Option<PathBuf>,
+}
+
+/// Where a server listens, and what is spoken there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// HTTP.
+    Plain(SocketAddr),
+    /// HTTPS.
+    Encrypted(SocketAddr),
+    /// HTTP, by a socket of the same machine.
+    Socket(PathBuf),
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(address) => write!(f, "http://{address}"),
+            Self::Encrypted(address) => write!(f, "https://{address}"),
+            Self::Socket(path) => write!(f, "unix:{}", shown(path)),
+        }
+    }
 }
 
 /// What is listened at besides addresses.

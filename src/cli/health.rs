@@ -6,15 +6,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use clap::Args;
 
 use super::resolve::{resolve, sentence};
-use super::{Action, Refused, UsageError};
-use crate::config::{Config, HealthTarget};
+use super::{Refused, ServeArgs, UsageError, port_from_environment};
+use crate::config::{Endpoint, HealthTarget};
 
 /// Where health is told beside the files, and at an address of its own.
 const BESIDE: &str = "/__ifmatch__/health";
 const ALONE: &str = "/health";
 
-const FORM: &str = "a URL here is http://ADDRESS:PORT/ with an address in numbers or localhost; \
-                    https:// as well, if the environment names the certificate (IFMATCH_TLS_CERT)";
+const FORM: &str = "a URL here is http://ADDRESS:PORT/ or https://ADDRESS:PORT/, with an address in numbers or localhost, \
+                    or unix:/PATH";
 
 #[derive(Debug, Args)]
 pub(super) struct HealthArgs {
@@ -26,7 +26,7 @@ impl HealthArgs {
     /// Resolves what is to be asked.
     pub(super) fn lower(self) -> Result<HealthTarget, Refused> {
         match self.url {
-            None => Ok(own(&configuration().map_err(unknown)?)?),
+            None => Ok(own(resolve(&[OsString::from("ifmatch")]).map_err(unknown)?.serve)?),
             Some(url) => Ok(named(&url)?),
         }
     }
@@ -46,43 +46,47 @@ pub(super) fn unknown(refused: Refused) -> Refused {
     }
 }
 
-/// The configuration of a server with this environment and no flags.
-fn configuration() -> Result<Config, Refused> {
-    match resolve(&[OsString::from("ifmatch")])?.lower()? {
-        Action::Serve(config) => Ok(*config),
-        _ => Err(UsageError("the environment says something else than how to serve".to_owned()).into()),
-    }
-}
-
-fn own(config: &Config) -> Result<HealthTarget, UsageError> {
-    let (address, path, certificate) = match (config.admin, config.addresses.first()) {
-        (Some(address), _) => (address, ALONE, None),
-        (None, Some(address)) => {
-            (*address, BESIDE, config.tls.as_ref().map(|files| files.certificate.clone()))
+/// Where a server with these options tells of itself. Nothing else of them is looked at: files that the server has read, and goes
+/// on without, may be anything by now.
+fn own(options: ServeArgs) -> Result<HealthTarget, UsageError> {
+    let port = options.port.map_or_else(port_from_environment, Ok)?;
+    let (addresses, listening) = options.listen.lower(port)?;
+    let is_encrypted = options.tls.lower()?.0.is_some();
+    let (endpoint, path) = match (options.admin_bind, addresses.first(), listening.sockets.first()) {
+        (Some(address), ..) => (Endpoint::Plain(address), ALONE),
+        (None, Some(address), _) if is_encrypted => (Endpoint::Encrypted(*address), BESIDE),
+        (None, Some(address), _) => (Endpoint::Plain(*address), BESIDE),
+        (None, None, Some(socket)) => (Endpoint::Socket(socket.clone()), BESIDE),
+        (None, None, None) => {
+            return Err(UsageError("no address is configured; name one as a URL".to_owned()));
         }
-        (None, None) => return Err(UsageError("no address is configured; name one as a URL".to_owned())),
     };
-    if address.port() == 0 {
+    if matches!(&endpoint, Endpoint::Plain(address) | Endpoint::Encrypted(address) if address.port() == 0) {
         return Err(UsageError("any free port was asked for; name the one it became as a URL".to_owned()));
     }
-    Ok(HealthTarget { address: reachable(address), path: path.to_owned(), certificate })
+    Ok(HealthTarget { endpoint: reachable(endpoint), path: path.to_owned() })
 }
 
 fn named(url: &str) -> Result<HealthTarget, UsageError> {
     let wrong = || UsageError(format!("{url:?}: {FORM}"));
-    let (rest, port) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
-        (Some(rest), _) => (rest, 80),
-        (None, Some(rest)) => (rest, 443),
-        (None, None) => return Err(wrong()),
-    };
+    if let Some(socket) = url.strip_prefix("unix:") {
+        let endpoint = Endpoint::Socket(socket.into());
+        return if socket.starts_with('/') {
+            Ok(HealthTarget { endpoint, path: BESIDE.to_owned() })
+        } else {
+            Err(wrong())
+        };
+    }
+    let (rest, port, endpoint): (_, _, fn(SocketAddr) -> Endpoint) =
+        match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
+            (Some(rest), _) => (rest, 80, Endpoint::Plain),
+            (None, Some(rest)) => (rest, 443, Endpoint::Encrypted),
+            (None, None) => return Err(wrong()),
+        };
     let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
     if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(wrong());
     }
-    let certificate = match port {
-        443 => Some(std::env::var_os("IFMATCH_TLS_CERT").ok_or_else(wrong)?.into()),
-        _ => None,
-    };
     let address = match authority.strip_prefix("localhost") {
         Some(after) => format!("127.0.0.1{after}"),
         None => authority.to_owned(),
@@ -91,17 +95,24 @@ fn named(url: &str) -> Result<HealthTarget, UsageError> {
     let address =
         alone.map(|ip| SocketAddr::new(ip, port)).or_else(|_| address.parse()).map_err(|_| wrong())?;
     let path = if path == "/" { BESIDE } else { path };
-    Ok(HealthTarget { address: reachable(address), path: path.to_owned(), certificate })
+    Ok(HealthTarget { endpoint: reachable(endpoint(address)), path: path.to_owned() })
 }
 
 /// Who listens at all addresses listens at that of this machine.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
+fn reachable(endpoint: Endpoint) -> Endpoint {
+    let of_machine = |address: SocketAddr| {
+        let ip = match address.ip() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        SocketAddr::new(ip, address.port())
     };
-    SocketAddr::new(ip, address.port())
+    match endpoint {
+        Endpoint::Plain(address) => Endpoint::Plain(of_machine(address)),
+        Endpoint::Encrypted(address) => Endpoint::Encrypted(of_machine(address)),
+        Endpoint::Socket(path) => Endpoint::Socket(path),
+    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
-use std::path::Path;
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +14,7 @@ use tokio_rustls::rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned,
 };
 
-use super::tls::{TlsError, certificate};
-use crate::config::HealthTarget;
+use crate::config::{Endpoint, HealthTarget};
 
 /// How long connecting may take, and each wait for bytes.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -34,8 +33,6 @@ pub struct ProbeError {
 enum Why {
     /// Nobody is there, or the connection breaks.
     Connection(io::Error),
-    /// The certificate that the server should have cannot be read.
-    Certificate(TlsError),
     /// What came is not what ifmatch answers.
     Stranger,
     /// It says itself that it is not well.
@@ -47,11 +44,12 @@ impl fmt::Display for ProbeError {
         write!(f, "{}: ", self.address)?;
         match &self.why {
             Why::Connection(error) => match error.kind() {
-                io::ErrorKind::ConnectionRefused => f.write_str("nobody listens there"),
+                io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
+                    f.write_str("nobody listens there")
+                }
                 io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => f.write_str("no answer in time"),
                 _ => write!(f, "no answer: {error}"),
             },
-            Why::Certificate(error) => error.fmt(f),
             Why::Stranger => {
                 f.write_str("what answers there is not ifmatch, or does not tell its health there")
             }
@@ -67,36 +65,42 @@ impl std::error::Error for ProbeError {}
 /// # Errors
 /// [`ProbeError`], a sentence.
 pub fn probe(target: &HealthTarget) -> Result<String, ProbeError> {
-    let scheme = if target.certificate.is_some() { "https" } else { "http" };
-    let address = format!("{scheme}://{}{}", target.address, target.path);
-    match ask(target).and_then(|answer| judge(&answer)) {
+    let address = match &target.endpoint {
+        endpoint @ Endpoint::Socket(_) => endpoint.to_string(),
+        endpoint => format!("{endpoint}{}", target.path),
+    };
+    match ask(target).map_err(Why::Connection).and_then(|answer| judge(&answer)) {
         Ok(version) => Ok(format!("{address}: well (ifmatch {version})")),
         Err(why) => Err(ProbeError { address, why }),
     }
 }
 
-fn ask(target: &HealthTarget) -> Result<Vec<u8>, Why> {
-    let connect = || {
-        let stream = TcpStream::connect_timeout(&target.address, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(stream)
-    };
-    let stream = connect().map_err(Why::Connection)?;
-    let answer = match &target.certificate {
-        None => exchange(stream, target),
-        Some(file) => {
-            let session = session(file, target)?;
-            exchange(StreamOwned::new(session, stream), target)
+fn ask(HealthTarget { endpoint, path }: &HealthTarget) -> io::Result<Vec<u8>> {
+    match endpoint {
+        Endpoint::Plain(address) => exchange(connect(address)?, &address.to_string(), path),
+        Endpoint::Encrypted(address) => {
+            let session = session(address).map_err(io::Error::other)?;
+            exchange(StreamOwned::new(session, connect(address)?), &address.to_string(), path)
         }
-    };
-    answer.map_err(Why::Connection)
+        Endpoint::Socket(socket) => {
+            let stream = UnixStream::connect(socket)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.set_write_timeout(Some(PATIENCE))?;
+            exchange(stream, "localhost", path)
+        }
+    }
+}
+
+fn connect(address: &SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(stream)
 }
 
 /// One request, and all that comes until the server ends the connection.
-fn exchange(mut stream: impl Read + Write, target: &HealthTarget) -> io::Result<Vec<u8>> {
-    let HealthTarget { address, path, .. } = target;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+fn exchange(mut stream: impl Read + Write, host: &str, path: &str) -> io::Result<Vec<u8>> {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     stream.flush()?;
     let mut answer = Vec::new();
@@ -120,41 +124,35 @@ fn judge(answer: &[u8]) -> Result<String, Why> {
     }
 }
 
-/// A session with the holder of the certificate in `file`.
-fn session(file: &Path, target: &HealthTarget) -> Result<ClientConnection, Why> {
-    let expected = certificate(file).map_err(Why::Certificate)?;
+/// A session with whoever answers at `address`.
+fn session(address: &SocketAddr) -> Result<ClientConnection, Error> {
     let provider = Arc::new(ring::default_provider());
-    let verifier = Arc::new(Only { expected, provider: Arc::clone(&provider) });
-    let failed = |error: Error| Why::Connection(io::Error::other(error));
+    let verifier = Arc::new(Anybody { provider: Arc::clone(&provider) });
     let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(failed)?
+        .with_safe_default_protocol_versions()?
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
-    ClientConnection::new(Arc::new(config), ServerName::from(target.address.ip())).map_err(failed)
+    ClientConnection::new(Arc::new(config), ServerName::from(address.ip()))
 }
 
-/// Believes one certificate, whoever has signed it, whatever names it has: the one in the file that the server reads too.
+/// Takes any certificate. Nothing is confided to the server, and the question is whether it answers: with the certificate that
+/// it has, which after a bad new file is the one of before.
 #[derive(Debug)]
-struct Only {
-    expected: CertificateDer<'static>,
+struct Anybody {
     provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for Only {
+impl ServerCertVerifier for Anybody {
     fn verify_server_cert(
         &self,
-        end_entity: &CertificateDer<'_>,
+        _: &CertificateDer<'_>,
         _: &[CertificateDer<'_>],
         _: &ServerName<'_>,
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        match *end_entity == self.expected {
-            true => Ok(ServerCertVerified::assertion()),
-            false => Err(Error::General("its certificate is not the one in the file".to_owned())),
-        }
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(

@@ -188,20 +188,6 @@ impl Files {
     }
 }
 
-/// The certificate that a server with this file has.
-///
-/// # Errors
-/// [`TlsError`].
-pub(super) fn certificate(file: &Path) -> Result<CertificateDer<'static>, TlsError> {
-    CertificateDer::from_pem_slice(&read(&WatchedFile::new(file.to_owned()))?).map_err(|error| {
-        let why = match error {
-            pem::Error::NoItemsFound => "there is no certificate in it (BEGIN CERTIFICATE)",
-            other => not_pem(&other),
-        };
-        TlsError::new(file, why)
-    })
-}
-
 /// Whether a certificate is that of a key.
 #[derive(Debug, PartialEq, Eq)]
 enum Fit {

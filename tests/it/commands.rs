@@ -80,30 +80,48 @@ fn health_asks_at_the_address_that_is_for_it_alone() {
 }
 
 #[test]
-fn health_believes_the_certificate_in_the_file_and_no_other() {
+fn health_asks_a_server_that_encrypts_whatever_has_become_of_its_files() {
     let folder = Arc::new(Folder::new());
-    for name in ["one", "two"] {
-        let key = KeyPair::generate().unwrap();
-        // Neither the name nor the signature is one that anybody else would believe.
-        let certificate =
-            CertificateParams::new(["elsewhere".to_owned()]).unwrap().self_signed(&key).unwrap();
-        folder.write_outside(&format!("{name}.crt"), certificate.pem());
-        folder.write_outside(&format!("{name}.key"), key.serialize_pem());
-    }
-    let [one, two, key, gone] =
-        ["one.crt", "two.crt", "two.key", "gone.crt"].map(|name| folder.outside(name).display().to_string());
+    let key = KeyPair::generate().unwrap();
+    // Neither the name nor the signature is one that anybody else would believe.
+    let certificate = CertificateParams::new(["elsewhere".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let [certificate, key] = [("one.crt", certificate.pem()), ("one.key", key.serialize_pem())]
+        .map(|(name, text)| folder.write_outside(name, text).display().to_string());
+    let accounts = folder.write_outside("accounts", "@/:r\n").display().to_string();
     let server =
         Launch::new().args(["--tls-cert", "one.crt", "--tls-key", "one.key"]).start_in(Arc::clone(&folder));
     let port = port(&server);
-    let with = |certificate| {
-        [("IFMATCH_PORT", &*port), ("IFMATCH_TLS_CERT", certificate), ("IFMATCH_TLS_KEY", &key)]
-    };
-    assert_well(&[], &with(&one));
-    assert_well(&[&format!("https://localhost:{port}/")], &[("IFMATCH_TLS_CERT", &one)]);
-    assert_not_well(&[], &with(&two), "its certificate is not the one in the file");
-    assert_not_well(&[], &with(&gone), "there is no such file");
-    assert_not_well(&[&format!("https://localhost:{port}/")], &[], "IFMATCH_TLS_CERT");
-    assert!(!health(&[], &[("IFMATCH_PORT", &port)]).0, "without a certificate it asks in plain text");
+    let variables: [(&str, &str); 4] = [
+        ("IFMATCH_PORT", &port),
+        ("IFMATCH_TLS_CERT", &certificate),
+        ("IFMATCH_TLS_KEY", &key),
+        ("IFMATCH_AUTH_FILE", &accounts),
+    ];
+    assert_well(&[], &variables);
+    assert_well(&[&format!("https://localhost:{port}/")], &[]);
+    for file in ["one.crt", "one.key", "accounts"] {
+        folder.write_outside(file, "half of");
+    }
+    assert_well(&[], &variables);
+    std::fs::remove_file(&certificate).unwrap();
+    assert_well(&[], &variables);
+    assert!(
+        !health(&[], &[("IFMATCH_PORT", &port)]).0,
+        "it asks in plain text where nothing tells otherwise"
+    );
+}
+
+#[test]
+fn health_asks_at_a_socket() {
+    let folder = Arc::new(Folder::new());
+    let socket = format!("unix:{}", folder.outside("socket").display());
+    assert_not_well(&[], &[("IFMATCH_BIND", &socket)], "socket: nobody listens there");
+    let server = Launch::new().args(["--bind", &socket, "--bind", "127.0.0.1"]).start_in(Arc::clone(&folder));
+    assert_well(&[], &[("IFMATCH_BIND", &socket)]);
+    assert_well(&[&socket], &[]);
+    drop(server);
+    assert_not_well(&[&socket], &[], "nobody listens there");
+    assert_not_well(&["unix:socket"], &[], "unix:/PATH");
 }
 
 #[test]

@@ -14,9 +14,15 @@ fn a_url_names_an_address_and_what_to_ask() {
         ("http://[::]:8080/", "[::1]:8080", BESIDE),
         ("http://[::1]/", "[::1]:80", BESIDE),
     ] {
-        let target = named(url).unwrap();
-        assert_eq!((target.address.to_string().as_str(), target.path.as_str()), (address, path), "{url}");
-        assert_eq!(target.certificate, None);
+        let endpoint = Endpoint::Plain(address.parse().unwrap());
+        assert_eq!(named(url).unwrap(), HealthTarget { endpoint, path: path.to_owned() }, "{url}");
+    }
+    for (url, endpoint) in [
+        ("https://127.0.0.1:8443/", Endpoint::Encrypted("127.0.0.1:8443".parse().unwrap())),
+        ("https://[::]", Endpoint::Encrypted("[::1]:443".parse().unwrap())),
+        ("unix:/run/a socket", Endpoint::Socket("/run/a socket".into())),
+    ] {
+        assert_eq!(named(url).unwrap(), HealthTarget { endpoint, path: BESIDE.to_owned() }, "{url}");
     }
 }
 
@@ -34,6 +40,8 @@ fn what_is_no_such_url_is_refused() {
         "http://127.0.0.1:80/a b",
         "http://127.0.0.1:80/\r\nX: y",
         "http://user@127.0.0.1/",
+        "unix:",
+        "unix:relative",
     ] {
         assert!(named(url).is_err(), "{url}");
     }
