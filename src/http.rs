@@ -139,6 +139,24 @@ pub struct Site {
     not_found_fields: OnceLock<Vec<u8>>,
 }
 
+/// What a request target stands for, as far as its spelling tells; one that names nothing, for the root.
+struct Meant<'a> {
+    path: ResourcePath<'a>,
+    /// The file that answers for the path, if that is a folder's.
+    index: Option<ResourcePath<'static>>,
+}
+
+impl Meant<'_> {
+    /// What answers.
+    fn file(&self) -> &ResourcePath<'_> {
+        self.index.as_ref().unwrap_or(&self.path)
+    }
+
+    fn all(&self, holds: impl Fn(&ResourcePath<'_>) -> bool) -> bool {
+        holds(&self.path) && self.index.as_ref().is_none_or(holds)
+    }
+}
+
 impl Site {
     /// Presents `store`.
     pub fn new(store: Arc<Store>, options: SiteOptions, watch: Arc<WatchStatus>) -> Self {
@@ -197,16 +215,24 @@ impl Site {
         }
     }
 
-    /// The same for the file that a request target stands for, as far as its spelling tells.
+    /// The same for what a request target stands for.
     fn extra_of_target(&self, path: &str) -> Arc<Extra> {
+        self.extra(self.meant_by(path).file())
+    }
+
+    /// What a request target stands for.
+    fn meant_by<'a>(&self, path: &'a str) -> Meant<'a> {
         let Ok(target) = ResourcePath::parse(path, self.options.dotfiles) else {
-            return self.extra(&ResourcePath::ROOT);
+            return Meant { path: ResourcePath::ROOT, index: None };
         };
         let index = match target.form {
             Form::Plain => None,
-            Form::Slash => target.path.child(&self.options.index_file, Dotfiles::Served),
+            Form::Slash => {
+                let index = target.path.child(&self.options.index_file, Dotfiles::Served);
+                index.map(ResourcePath::into_owned)
+            }
         };
-        self.extra(index.as_ref().unwrap_or(&target.path))
+        Meant { path: target.path, index }
     }
 
     /// The same for an entry, of whose answers more is kept.
@@ -228,14 +254,17 @@ impl Site {
         })
     }
 
-    /// Adds what is sent with every answer about a path, where it is not there yet.
+    /// Adds what is sent with every answer about a path, where it is not there yet. Whatever is said of what not everybody may read is not
+    /// for caches that serve many.
     fn accompany(&self, path: &str, head: &RequestHead, response: &mut HttpResponse) {
-        let extra = self.extra_of_target(path);
+        let meant = self.meant_by(path);
+        let extra = self.extra(meant.file());
         let headers = response.headers_mut();
-        for (name, value) in &extra.fields {
-            if !headers.contains_key(name) {
-                headers.insert(name.clone(), value.clone());
-            }
+        extra.complete(headers);
+        if !meant.all(|path| self.options.access.allows(Visitor::ANYBODY, path, Right::Read))
+            && let Some(value) = headers.get(header::CACHE_CONTROL).map(rules::private)
+        {
+            headers.insert(header::CACHE_CONTROL, value);
         }
         extra.origins.allow(&head.headers, headers);
     }

@@ -7,7 +7,7 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 
 use super::UsageError;
-use super::file::Rule;
+use super::file::{Rule, RuleRight};
 use crate::access::{Access, Right, new_token, password_hash};
 use crate::root::{WatchedFile, shown};
 
@@ -55,11 +55,11 @@ impl AccessArgs {
     pub(super) fn lower(self, rules: &[Rule]) -> Result<Access, UsageError> {
         let mut access = self.accounts()?;
         for rule in rules {
-            for (name, right) in &rule.rights {
+            for RuleRight { name, right, place } in &rule.rights {
                 let patterns = rule.headers.iter().map(|header| header.files.clone());
                 access
                     .add_rule(name, patterns, *right)
-                    .map_err(|why| UsageError(format!("{}: {why}", rule.place)))?;
+                    .map_err(|why| UsageError(format!("{place}: {why}")))?;
             }
         }
         Ok(access)
@@ -122,11 +122,21 @@ pub(super) fn reason(error: &io::Error) -> String {
 
 impl HashArgs {
     pub(super) fn lower(self) -> Result<PasswordRequest, UsageError> {
-        if self.name.as_ref().is_some_and(|name| name.is_empty() || name.contains(':')) {
-            return Err(UsageError("the name of an account is not empty and has no colon".to_owned()));
+        if self.name.as_ref().is_some_and(|name| !can_stand_in_a_list(name)) {
+            return Err(UsageError(
+                "the name of an account is not empty; it has no colon, no semicolon, no @/, no control character and no space at its ends, \
+                 and does not begin with #"
+                    .to_owned(),
+            ));
         }
         Ok(if self.token { PasswordRequest::Token(self.name) } else { PasswordRequest::Password(self.name) })
     }
+}
+
+/// Whether a line with this name is read as it was meant, in a file and behind `--auth`.
+fn can_stand_in_a_list(name: &str) -> bool {
+    let is_plain = !name.contains([':', ';']) && !name.contains("@/") && !name.contains(char::is_control);
+    is_plain && !name.is_empty() && name.trim() == name && !name.starts_with(['#', '\u{feff}'])
 }
 
 impl PasswordRequest {

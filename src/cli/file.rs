@@ -13,7 +13,7 @@ use toml::de::{DeInteger, DeTable, DeValue};
 
 use super::UsageError;
 use crate::root::{WatchedFile, shown};
-pub(super) use rule::Rule;
+pub(super) use rule::{Rule, RuleRight};
 
 /// The table that is no flag.
 const RULE: &str = "rule";

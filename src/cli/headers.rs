@@ -17,13 +17,13 @@ pub(super) struct HeaderArgs {
     /// Tell browsers that a file with a fingerprint in its name (app.3f2a9c1b.js) never changes; never said of what may be written
     #[arg(long, env = "IFMATCH_IMMUTABLE", value_parser = FalseyValueParser::new())]
     immutable: bool,
-    /// A field to send with every answer, "NAME: VALUE"; may be given several times
+    /// A field to send with every answer, "NAME: VALUE"; may be given several times, also with one name
     #[arg(long, value_name = "FIELD", value_delimiter = '\n', env = "IFMATCH_HEADER")]
     header: Vec<String>,
     /// Send the fields that browsers know to make a site safer
     #[arg(long, env = "IFMATCH_SECURITY_HEADERS", value_parser = FalseyValueParser::new())]
     security_headers: bool,
-    /// Let web pages of this origin (https://app.example) read answers and write, or of any, but only read; may be given several times
+    /// Let web pages of this origin (https://app.example) read answers and write (may be given several times), or of any, but only read
     #[arg(long, value_name = "ORIGIN", value_delimiter = ',', env = "IFMATCH_CORS")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "*")]
     cors: Vec<String>,
@@ -40,10 +40,9 @@ impl HeaderArgs {
                 fields.push(rules::strict_transport_security());
             }
         }
-        for text in self.header.iter().filter(|text| !text.trim().is_empty()) {
-            let (name, value) = rules::field_line(text).map_err(|why| failed("--header", &why))?;
-            rules::set(&mut fields, &name, &value);
-        }
+        let lines = self.header.iter().filter(|text| !text.trim().is_empty());
+        let own: Result<Vec<_>, _> = lines.map(|line| rules::field_line(line)).collect();
+        rules::set(&mut fields, &own.map_err(|why| failed("--header", &why))?);
         let common = Extra {
             cache_control: rules::cache_control(&self.cache_control)
                 .map_err(|why| failed("--cache-control", &why))?,

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::Site;
 use super::error::Problem;
 use crate::access::{Access, Credentials, Proof, Right, Visitor};
-use crate::resource_path::{Form, ResourcePath};
+use crate::resource_path::ResourcePath;
 
 const BASIC: &str = "Basic realm=\"ifmatch\", charset=\"UTF-8\"";
 const BASIC_OR_BEARER: &str = "Basic realm=\"ifmatch\", charset=\"UTF-8\", Bearer realm=\"ifmatch\"";
@@ -22,21 +22,22 @@ const BASIC_OR_BEARER: &str = "Basic realm=\"ifmatch\", charset=\"UTF-8\", Beare
 /// 3. with a wrong one: 401, or 429 after several;
 /// 4. who may not do it all the same: 403.
 ///
-/// The path is the one that will be opened. One that names nothing counts as the root.
+/// The path is the one that will be opened. One that names nothing counts as the root. A folder stands for its index file, whether it
+/// has one or not: who may not read that one is not shown what else there is.
 pub(super) async fn admit(site: &Site, head: &RequestHead, path: &str) -> Result<Visitor, Problem> {
     let right = match head.method {
         Method::PUT | Method::DELETE => Right::Write,
         _ => Right::Read,
     };
     let access = &site.options.access;
-    let (path, form) = ResourcePath::parse(path, site.options.dotfiles)
-        .map_or((ResourcePath::ROOT, Form::Plain), |target| (target.path, target.form));
-    let open = access.allows(Visitor::ANYBODY, &path, right);
-    if open && (form == Form::Plain || access.is_empty()) {
+    let meant = site.meant_by(path);
+    let may = |visitor| meant.all(|path| access.allows(visitor, path, right));
+    let open = may(Visitor::ANYBODY);
+    if open && (meant.index.is_none() || access.is_empty()) {
         return Ok(Visitor::ANYBODY);
     }
     match prove(access, head).await {
-        Ok(visitor) if access.allows(visitor, &path, right) => Ok(visitor),
+        Ok(visitor) if may(visitor) => Ok(visitor),
         Ok(_) => Err(forbidden(right)),
         Err(_) if open => Ok(Visitor::ANYBODY),
         Err(problem) => Err(problem),
@@ -77,8 +78,7 @@ pub(super) fn remember(request: &HttpRequest, visitor: Visitor) {
     }
 }
 
-/// Whether who asks may read `path`, which need not be the one that was asked for: an index, a listed name, the page that
-/// answers for others.
+/// Whether who asks may read `path`, which need not be the one that was asked for: a page that answers for others.
 pub(super) fn may_read(site: &Site, request: &HttpRequest, path: &ResourcePath<'_>) -> bool {
     let access = &site.options.access;
     access.allows(Visitor::ANYBODY, path, Right::Read) || access.allows(visitor(request), path, Right::Read)

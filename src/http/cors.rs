@@ -52,10 +52,11 @@ impl Origins {
     /// # Errors
     /// [`OriginError`].
     pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, OriginError> {
-        let mut listed = Vec::new();
+        let (mut listed, mut any) = (Vec::new(), false);
         for text in texts {
             if text == "*" {
-                return Ok(Self::Any);
+                any = true;
+                continue;
             }
             listed.push(origin(text).ok_or_else(|| {
                 OriginError(format!(
@@ -63,7 +64,15 @@ impl Origins {
                 ))
             })?);
         }
-        Ok(if listed.is_empty() { Self::None } else { Self::Listed(listed) })
+        match (any, listed.is_empty()) {
+            (true, true) => Ok(Self::Any),
+            (true, false) => Err(OriginError(format!(
+                "* is for pages of all origins, which may only read; {} beside it may write as well: say one or the other",
+                listed[0]
+            ))),
+            (false, true) => Ok(Self::None),
+            (false, false) => Ok(Self::Listed(listed)),
+        }
     }
 
     /// Whether answers are different for different origins.

@@ -375,6 +375,10 @@ impl ResponseFields for Vec<u8> {
             line(self, name, value.as_bytes());
         }
     }
+
+    fn add(&mut self, name: HeaderName, value: &HeaderValue) {
+        self.put(name, value);
+    }
 }
 
 fn line(head: &mut Vec<u8>, name: HeaderName, value: &[u8]) {

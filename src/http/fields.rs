@@ -91,11 +91,18 @@ impl RequestFields for HeaderMap {
 pub(super) trait ResponseFields {
     /// Sets a field that is not there yet.
     fn put(&mut self, name: HeaderName, value: &HeaderValue);
+
+    /// Adds a field, to others of its name if there are any.
+    fn add(&mut self, name: HeaderName, value: &HeaderValue);
 }
 
 impl ResponseFields for HeaderMap {
     fn put(&mut self, name: HeaderName, value: &HeaderValue) {
         self.insert(name, value.clone());
+    }
+
+    fn add(&mut self, name: HeaderName, value: &HeaderValue) {
+        self.append(name, value.clone());
     }
 }
 

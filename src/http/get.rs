@@ -304,9 +304,7 @@ async fn select(
             Err(_directory) => Ok(Selected::DirectoryWithoutSlash),
         };
     }
-    if let Some(index) = target.path.child(&site.options.index_file, Dotfiles::Served)
-        && access::may_read(site, request, &index)
-    {
+    if let Some(index) = target.path.child(&site.options.index_file, Dotfiles::Served) {
         match find(site, &index, patience).await {
             Ok(Ok(selected)) => return Ok(selected),
             Ok(Err(_)) | Err(OpenError::Missing) => {}

@@ -61,11 +61,18 @@ pub(super) async fn generate(
 ) -> Result<Generated, OpenError> {
     let (store, path) = (Arc::clone(&site.store), path.clone().into_owned());
     let (dotfiles, access) = (site.options.dotfiles, Arc::clone(&site.options.access));
-    let extra = Extra { cache_control: HeaderValue::from_static("no-cache"), ..(*site.extra(&path)).clone() };
     let list = move || {
         let mut entries = store.root().read_directory(&path, &directory)?;
-        let may_read = |child: ResourcePath<'_>| access.allows(visitor, &child, Right::Read);
-        entries.retain(|entry| path.child(&entry.name, dotfiles).is_some_and(may_read));
+        // The operator's fields come with every answer, and need not come from here.
+        let mut extra = Extra::default();
+        entries.retain(|entry| {
+            let Some(child) = path.child(&entry.name, dotfiles) else { return false };
+            if !access.allows(Visitor::ANYBODY, &child, Right::Read) {
+                // Not the same for everybody.
+                extra = Extra::default().for_few();
+            }
+            access.allows(visitor, &child, Right::Read)
+        });
         Ok(render(&path, entries, form, extra, store.algorithm()))
     };
     tokio::task::spawn_blocking(list).await.unwrap_or(Err(OpenError::Overloaded))

@@ -5,12 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::OnceLock;
 
-use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use arc_swap::ArcSwapOption;
 
 use super::cors::Origins;
 use super::express::Heads;
 use super::fields::ResponseFields;
+use super::html::CONTENT_SECURITY_POLICY;
 use crate::resource_path::ResourcePath;
 use crate::resource_path::pattern::PathPattern;
 
@@ -76,7 +77,7 @@ pub struct HeaderRules {
 pub struct Extra {
     /// `Cache-Control` of representations of files.
     pub cache_control: HeaderValue,
-    /// Fields of every answer.
+    /// Fields of every answer, of which several may have one name.
     pub fields: Vec<Field>,
     /// Whose web pages may read it.
     pub origins: Origins,
@@ -133,22 +134,41 @@ impl Extra {
     pub(super) fn describe(&self, target: &mut impl ResponseFields) {
         self.origins.describe(target);
         for (name, value) in &self.fields {
-            target.put(name.clone(), value);
+            target.add(name.clone(), value);
         }
     }
 
-    /// The same for what not everybody may read: caches that serve many people must not keep it. They may keep an answer to a request
-    /// with `Authorization` if it is said to be public or to be revalidated (RFC 9111 3.5), and some do whenever it has a lifetime.
-    pub(super) fn for_few(&self) -> Self {
-        let keeps = |directive: &&str| {
-            let name = directive.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();
-            !matches!(name.as_str(), "public" | "private" | "s-maxage" | "proxy-revalidate")
+    /// Adds the fields of the operator that are not there yet. The policy of a page that the server makes does not take the place of the
+    /// operator's: browsers follow both.
+    pub(super) fn complete(&self, headers: &mut HeaderMap) {
+        let is_there = |name: &HeaderName| {
+            let value = headers.get(name);
+            value.is_some_and(|value| {
+                *name != header::CONTENT_SECURITY_POLICY || value != CONTENT_SECURITY_POLICY
+            })
         };
-        let kept = directives(&self.cache_control).filter(keeps);
-        let value: Vec<&str> = ["private"].into_iter().chain(kept).collect();
-        let cache_control = HeaderValue::from_str(&value.join(", ")).unwrap_or(PRIVATE);
-        Self { cache_control, ..self.clone() }
+        let missing: Vec<&Field> = self.fields.iter().filter(|(name, _)| !is_there(name)).collect();
+        for (name, value) in missing {
+            headers.append(name.clone(), value.clone());
+        }
     }
+
+    /// The same for what not everybody may read.
+    pub(super) fn for_few(&self) -> Self {
+        Self { cache_control: private(&self.cache_control), ..self.clone() }
+    }
+}
+
+/// `Cache-Control` of what not everybody may read: caches that serve many people must not keep it. They may keep an answer to a request
+/// with `Authorization` if it is said to be public or to be revalidated (RFC 9111 3.5), and some do whenever it has a lifetime.
+pub(super) fn private(cache_control: &HeaderValue) -> HeaderValue {
+    let keeps = |directive: &&str| {
+        let name = directive.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();
+        !matches!(name.as_str(), "public" | "private" | "s-maxage" | "proxy-revalidate")
+    };
+    let kept = directives(cache_control).filter(keeps);
+    let value: Vec<&str> = ["private"].into_iter().chain(kept).collect();
+    HeaderValue::from_str(&value.join(", ")).unwrap_or(PRIVATE)
 }
 
 impl Default for HeaderRules {
@@ -181,9 +201,7 @@ impl HeaderRules {
                 extra.cache_control = cache_control.clone();
                 ruled = true;
             }
-            for (name, value) in &rule.fields {
-                set(&mut extra.fields, name, value);
-            }
+            set(&mut extra.fields, &rule.fields);
             if let Some(origins) = &rule.origins {
                 extra.origins = origins.clone();
             }
@@ -207,10 +225,10 @@ impl HeaderRules {
     }
 }
 
-/// A later field takes the place of an earlier one with the same name.
-pub fn set(fields: &mut Vec<Field>, name: &HeaderName, value: &HeaderValue) {
-    fields.retain(|(known, _)| known != name);
-    fields.push((name.clone(), value.clone()));
+/// Adds fields, which take the place of those that have their names. Several of one name are sent one after the other.
+pub fn set(fields: &mut Vec<Field>, others: &[Field]) {
+    fields.retain(|(known, _)| !others.iter().any(|(name, _)| name == known));
+    fields.extend_from_slice(others);
 }
 
 /// Fields that make browsers more careful with a site. None of them changes how it works, unless pages of other sites frame it

@@ -66,6 +66,9 @@ fn everybody_has_the_rights_that_were_given() {
         ("/missing", 404, 404, 404),
         ("/half/b.txt", 200, 200, 200),
         ("/half/index.html", 401, 403, 200),
+        // It stands for its index.
+        ("/half/", 401, 403, 200),
+        ("/half", 301, 301, 301),
         ("/__ifmatch__/health", 200, 200, 200),
     ] {
         for ask in [get, head] {
@@ -157,10 +160,10 @@ fn what_may_not_be_read_is_not_shown_by_another_path() {
     let server = serving(Launch::new());
     let half = server.ask(&as_user(get("/half/"), "alice", "wonder")).expect(200);
     assert_eq!(half.body, b"half/index.html");
-    // The index that may not be read does not answer for its folder; the listing leaves it out.
-    let listing = server.ask(&get("/half/").field("Accept", "application/json")).expect(200);
-    let names = String::from_utf8(listing.body).unwrap();
-    assert!(names.contains("b.txt") && !names.contains("index.html"), "{names}");
+    // Where the index may not be read, what else there is is not told instead.
+    server.ask(&get("/half/").field("Accept", "application/json")).expect(401);
+    let empty = Launch::new().args(["-a", "@/index.html:-"]).start();
+    assert_eq!(empty.ask(&get("/")).expect(401).body, server.ask(&get("/half/")).expect(401).body);
     let root = |asked: Request| {
         let answer = server.ask(&asked.field("Accept", "application/json")).expect(200);
         String::from_utf8(answer.body).unwrap()
@@ -175,7 +178,7 @@ fn what_may_not_be_read_is_not_shown_by_another_path() {
     let folder = Arc::new(Folder::new());
     folder.write("index.html", "app");
     let server = Launch::new().args(["--spa", "-a", "@/index.html:-"]).start_in(folder);
-    server.ask(&get("/").field("Accept", "text/html")).expect(200);
+    server.ask(&get("/").field("Accept", "text/html")).expect(401);
     server.ask(&get("/some/page").field("Accept", "text/html")).expect(404);
     server.ask(&get("/index.html")).expect(401);
 }
@@ -293,6 +296,25 @@ fn accounts_that_make_no_sense_are_told_and_their_secrets_are_not() {
 }
 
 #[test]
+fn a_name_that_a_list_would_read_otherwise_gets_no_line() {
+    let folder = Folder::new();
+    for name in ["", "a:b", "#x", " x", "x ", "a\nb", "a@/b", "a;b"] {
+        let mut command = Launch::new().command(&folder);
+        let output = command.args(["hash-password", "--token", name]).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && output.stdout.is_empty(), "{name:?}");
+        assert!(error.starts_with("ifmatch: the name of an account"), "{name:?}: {error}");
+    }
+    for name in ["alice", "Zoë K.", "a@b.example", "x#"] {
+        let lines = hash(&["--token", name], "");
+        folder.write_outside("accounts", lines.join("\n"));
+        let mut command = Launch::new().command(&folder);
+        let output = command.args(["check", "--auth-file", "accounts"]).output().unwrap();
+        assert!(output.status.success(), "{name:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
 fn with_accounts_writing_may_be_allowed_where_others_can_come() {
     let folder = Arc::new(Folder::new());
     let account = hash(&["alice"], "wonder").remove(0);
@@ -393,6 +415,25 @@ fn caches_for_many_do_not_keep_what_few_may_read() {
     ] {
         let answer = server.ask(&asked).expect(status);
         assert_eq!(answer.field("Cache-Control"), Some(wanted), "{answer}");
+    }
+    // What is no answer with the bytes tells of them all the same.
+    for (asked, status) in [
+        (alice(get("/secret/a.txt").field("If-Match", "\"other\"")), 412),
+        (alice(get("/secret/a.txt").field("Range", "bytes=99-")), 416),
+        (alice(get("/secret/missing")), 404),
+        (alice(get("/secret")), 301),
+        (get("/secret/a.txt"), 401),
+        (get("/half/"), 401),
+        (alice(put("/secret/a.txt", "x").field("If-Match", "\"other\"")), 412),
+        // A listing that is longer for some.
+        (get("/"), 200),
+        (alice(get("/")), 200),
+    ] {
+        let answer = server.ask(&asked).expect(status);
+        assert_eq!(answer.lines("Cache-Control"), ["private, no-cache"], "{asked:?} {answer}");
+    }
+    for asked in [get("/docs/"), get("/missing"), alice(get("/docs/")), alice(get("/docs"))] {
+        assert_eq!(server.ask(&asked).field("Cache-Control"), Some("no-cache"), "{asked:?}");
     }
     // Nor under a name that says that the bytes never change.
     let folder = Arc::new(Folder::new());

@@ -22,7 +22,7 @@ fn a_field_of_the_operator_is_in_every_answer() {
     let server = Launch::writing().args(fields).start();
     server.folder().write("file", "x");
     server.folder().folder("sub");
-    let expected = [("X-Site", Some("one: two")), ("X-Other", Some("second"))];
+    let expected = [("X-Site", vec!["one: two"]), ("X-Other", vec!["first", "second"])];
     let cases = [
         (get("/file"), [200, 200]),
         (head("/file"), [200, 200]),
@@ -43,7 +43,10 @@ fn a_field_of_the_operator_is_in_every_answer() {
     ];
     for (asked, statuses) in cases {
         for response in by_both_ways(&server, &asked) {
-            assert_fields(&response.expect_one_of(&statuses), &expected);
+            let response = response.expect_one_of(&statuses);
+            for (name, lines) in &expected {
+                assert_eq!(&response.lines(name), lines, "{asked:?}\n{response}");
+            }
         }
     }
     for own in ["/__ifmatch__/health", "/__ifmatch__/metrics"] {
@@ -94,9 +97,23 @@ fn the_preset_makes_browsers_careful_and_can_be_changed() {
             ],
         );
     }
-    // What a listing may do is decided by the server.
-    let listing = server.get("/");
-    assert!(listing.field("Content-Security-Policy").unwrap().starts_with("default-src 'none'"), "{listing}");
+}
+
+#[test]
+fn pages_of_the_server_follow_the_policy_of_the_operator_as_well_as_their_own() {
+    let policy = "frame-ancestors 'none'";
+    let server = Launch::new().args(["--header", &format!("Content-Security-Policy: {policy}")]).start();
+    server.folder().write("file", "x");
+    server.folder().folder("sub");
+    for (target, status) in [("/sub/", 200), ("/missing", 404)] {
+        let page = server.ask(&get(target).field("Accept", "text/html")).expect(status);
+        let policies = page.lines("Content-Security-Policy");
+        assert_eq!(policies.len(), 2, "{page}");
+        assert!(policies[0].starts_with("default-src 'none'") && policies[1] == policy, "{page}");
+    }
+    for response in by_both_ways(&server, &get("/file")) {
+        assert_fields(&response, &[("Content-Security-Policy", Some(policy))]);
+    }
 }
 
 #[test]
@@ -218,6 +235,7 @@ fn a_field_that_cannot_be_sent_is_an_error_at_start() {
         ),
         (["--cache-control", "a\nb"], "ifmatch: --cache-control: \"a\\nb\" cannot stand in a header field\n"),
         (["--cors=app.example", "-q"], "ifmatch: --cors: \"app.example\" is not an origin; "),
+        (["--cors", "--cors=https://a.example"], "ifmatch: --cors: * is for pages of all origins, "),
     ] {
         let folder = crate::harness::Folder::new();
         let output = Launch::new().command(&folder).args(arguments).output().unwrap();

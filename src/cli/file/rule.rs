@@ -17,8 +17,16 @@ const OTHERS: &str = " in a rule; it has files, cache-control, headers, cors and
 pub(in crate::cli) struct Rule {
     /// Their header fields, one for each pattern.
     pub(in crate::cli) headers: Vec<HeaderRule>,
-    /// Who may do what with them; `*` is everybody.
-    pub(in crate::cli) rights: Vec<(String, Right)>,
+    /// Who may do what with them.
+    pub(in crate::cli) rights: Vec<RuleRight>,
+}
+
+/// What somebody may do.
+#[derive(Clone, Debug)]
+pub(in crate::cli) struct RuleRight {
+    /// The name of an account, or `*` for everybody.
+    pub(in crate::cli) name: String,
+    pub(in crate::cli) right: Right,
     /// Where it stands, as the beginning of a sentence.
     pub(in crate::cli) place: String,
 }
@@ -53,18 +61,23 @@ fn parse(source: Source<'_>, at: usize, table: &DeTable<'_>) -> Result<Rule, Usa
                 cache_control = Some(rules::cache_control(text).map_err(|why| failed(&why))?);
             }
             "headers" => {
-                for (name, value) in
-                    pairs(source, value, "a table of names and values, { Name = \"value\" }")?
-                {
-                    fields.push(rules::field(name, value).map_err(|why| failed(&why))?);
+                let form = "a table of names and values, { Name = \"value\" }";
+                for (name, value) in pairs(source, value, form)? {
+                    for text in texts(source, value)? {
+                        fields.push(rules::field(name, text).map_err(|why| failed(&why))?);
+                    }
                 }
             }
             "cors" => origins = Some(Origins::parse(texts(source, value)?).map_err(|why| failed(&why))?),
             "auth" => {
                 let form = "a table of accounts and rights, { alice = \"rw\", \"*\" = \"-\" }";
-                for (name, right) in pairs(source, value, form)? {
-                    let right = Right::parse(right).map_err(|why| failed(&why))?;
-                    rights.push((name.to_owned(), right));
+                for (name, value) in pairs(source, value, form)? {
+                    let right = Right::parse(text(source, value)?).map_err(|why| failed(&why))?;
+                    rights.push(RuleRight {
+                        name: name.to_owned(),
+                        right,
+                        place: source.place(value.span().start),
+                    });
                 }
             }
             other => return Err(failed(&unknown(other, KEYS.into_iter(), OTHERS))),
@@ -79,7 +92,7 @@ fn parse(source: Source<'_>, at: usize, table: &DeTable<'_>) -> Result<Rule, Usa
         fields: fields.clone(),
         origins: origins.clone(),
     };
-    Ok(Rule { headers: patterns.into_iter().map(header).collect(), rights, place: source.place(at) })
+    Ok(Rule { headers: patterns.into_iter().map(header).collect(), rights })
 }
 
 /// One text.
@@ -96,18 +109,14 @@ fn texts<'a>(source: Source<'_>, value: &'a Spanned<DeValue<'_>>) -> Result<Vec<
     }
 }
 
-/// A table of texts.
+/// A table.
 fn pairs<'a>(
     source: Source<'_>,
     value: &'a Spanned<DeValue<'_>>,
     form: &str,
-) -> Result<Vec<(&'a str, &'a str)>, UsageError> {
+) -> Result<Vec<(&'a str, &'a Spanned<DeValue<'a>>)>, UsageError> {
     let DeValue::Table(table) = value.get_ref() else {
         return Err(source.error(value.span().start, format!("the value is {form}")));
     };
-    let pair = |(key, value): (&'a Spanned<_>, &'a Spanned<DeValue<'_>>)| {
-        let key: &'a std::borrow::Cow<'_, str> = key.get_ref();
-        Ok((key.as_ref(), text(source, value)?))
-    };
-    table.iter().map(pair).collect()
+    Ok(table.iter().map(|(key, value)| (key.get_ref().as_ref(), value)).collect())
 }

@@ -28,5 +28,9 @@ fn an_origin_is_a_scheme_a_host_and_perhaps_a_port() {
         assert_eq!(Origins::parse([text]).map_err(drop), expected, "{text}");
     }
     assert_eq!(Origins::parse([]), Ok(Origins::None));
-    assert_eq!(Origins::parse(["https://a.example", "*"]), Ok(Origins::Any));
+    assert_eq!(Origins::parse(["*", "*"]), Ok(Origins::Any));
+    for texts in [["https://a.example", "*"], ["*", "https://a.example"]] {
+        let error = Origins::parse(texts).unwrap_err().to_string();
+        assert!(error.contains("https://a.example") && error.contains("one or the other"), "{error}");
+    }
 }
