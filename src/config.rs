@@ -63,6 +63,11 @@ impl Settings {
         Self(values.into_iter().collect())
     }
 
+    /// Whether that is set.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// The names that are set otherwise in `other`.
     pub fn changed<'a>(&'a self, other: &'a Self) -> Vec<&'a str> {
         let names: BTreeSet<&str> = self.0.keys().chain(other.0.keys()).map(String::as_str).collect();

@@ -4,7 +4,6 @@ mod admin;
 mod announcement;
 mod confine;
 mod connections;
-mod counted;
 mod http2;
 mod listen;
 mod manager;
@@ -12,6 +11,7 @@ mod probe;
 mod progress;
 mod redirect;
 mod reload;
+mod room;
 mod stop;
 mod tls;
 mod transport;
@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use connections::Listeners;
 pub use probe::{ProbeError, probe};
+use room::Room;
 use tls::Certificates;
 pub use tls::TlsError;
 use tokio::signal::unix::{SignalKind, signal};
@@ -63,6 +64,8 @@ pub enum ServerError {
     Tls(TlsError),
     /// The process cannot become that user's.
     User(String, String),
+    /// So many files may be open, and so many have to.
+    TooFewFiles(usize, usize),
     /// The sandbox is required and cannot be.
     Sandbox(String),
     /// Anything else.
@@ -98,6 +101,10 @@ impl fmt::Display for ServerError {
             }
             Self::Tls(error) => write!(f, "cannot speak HTTPS with {error}"),
             Self::User(name, why) => write!(f, "--user {name}: {why}"),
+            Self::TooFewFiles(files, least) => write!(
+                f,
+                "no more than {files} files may be open, and {least} have to; raise the limit (ulimit -n, or LimitNOFILE= in a unit)"
+            ),
             Self::Sandbox(why) => {
                 write!(f, "--sandbox require: {why}; use --sandbox auto for as much as there is")
             }
@@ -112,9 +119,23 @@ impl std::error::Error for ServerError {}
 ///
 /// # Errors
 /// [`ServerError`], a sentence for the person who started the program.
-pub fn run(config: Config, again: impl Fn() -> Result<Config, String> + 'static) -> Result<(), ServerError> {
+pub fn run(
+    mut config: Config,
+    again: impl Fn() -> Result<Config, String> + 'static,
+) -> Result<(), ServerError> {
+    let room = Room::make(config.site.limits.connections)?;
+    config.site.limits.connections = room.connections;
     let certificates = config.tls.as_ref().map(Certificates::read).transpose().map_err(ServerError::Tls)?;
     let site = listen::site(&config)?;
+    if !site.unix.is_empty() {
+        for flag in ["rate-limit", "max-connections-per-address"] {
+            if config.settings.has(flag) {
+                log::warn!(
+                    "--{flag} counts by address: it does not limit who comes by a unix socket, who has none"
+                );
+            }
+        }
+    }
     let (redirect, admin) = (
         listen::addresses(&config.redirects, "--redirect-from")?,
         listen::addresses(config.admin.as_slice(), ADMIN)?,
@@ -131,7 +152,6 @@ pub fn run(config: Config, again: impl Fn() -> Result<Config, String> + 'static)
             log::warn!("Cache-Control says immutable: it is not sent for what may be written, but no-cache");
         }
     }
-    raise_descriptor_limit();
     // From here on there are threads.
     let tls = certificates.map(Certificates::acceptor);
     let listeners = Listeners { tls, site, redirect, admin };
@@ -141,7 +161,7 @@ pub fn run(config: Config, again: impl Fn() -> Result<Config, String> + 'static)
         .build()
         .map_err(ServerError::Io)?;
     let system = actix_web::rt::System::with_tokio_rt(|| runtime);
-    system.block_on(serve(config, Box::new(again), Prepared { root, cache, listeners, sandbox }))
+    system.block_on(serve(config, Box::new(again), Prepared { root, cache, listeners, room, sandbox }))
 }
 
 /// Gives up the rights of root: what only root could do has been done.
@@ -181,29 +201,18 @@ fn index_cache(config: &Config, root: &Root) -> Result<Option<CacheFolder>, Serv
     }
 }
 
-/// Connections, files being sent and displaced versions take descriptors; the soft limit is made for programs
-/// that use select(2).
-fn raise_descriptor_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    if let Err(error) =
-        setrlimit(Resource::Nofile, rustix::process::Rlimit { current: limit.maximum, ..limit })
-    {
-        log::debug!("the limit of open files stays at {:?}: {error}", limit.current);
-    }
-}
-
 /// What was made ready before there were threads.
 struct Prepared {
     root: Root,
     cache: Option<CacheFolder>,
     listeners: Listeners,
+    room: Room,
     /// What it is, in words.
     sandbox: String,
 }
 
 async fn serve(config: Config, again: Box<reload::Again>, prepared: Prepared) -> Result<(), ServerError> {
-    let Prepared { root, cache, mut listeners, sandbox } = prepared;
+    let Prepared { root, cache, mut listeners, room, sandbox } = prepared;
     // From here on a signal to stop is not the end of the process, but waits for the server.
     let signals = stop::Signals::new().map_err(ServerError::Io)?;
     let store = ValidatorStore::new(root, config.store, http::renderer());
@@ -228,8 +237,9 @@ async fn serve(config: Config, again: Box<reload::Again>, prepared: Prepared) ->
     let site = site.into_service();
     actix_web::rt::spawn(reload::watch(site.clone(), config, again, hangup.ok()));
     let names = std::mem::take(&mut listeners.site.names);
-    let server = connections::serve(site, listeners)?;
-    let ended = stop::run(server, signals).await.map_err(ServerError::Io);
+    let admin = admin::start(std::mem::take(&mut listeners.admin), &site)?;
+    let server = connections::serve(site, listeners, room)?;
+    let ended = stop::run(server, admin, signals).await.map_err(ServerError::Io);
     drop(names);
     keeper.finish();
     ended

@@ -1,35 +1,55 @@
-//! The listener at which the server tells of itself, for who watches it, apart from the one at which it serves.
+//! The listener at which the server tells of itself, for who watches it, apart from the one at which it serves. It has a worker of
+//! its own: what crowds the site does not keep anybody from asking how it is.
 
 use std::convert::Infallible;
 use std::net::TcpListener;
 use std::time::Duration;
 
 use actix_http::{HttpService, Request};
-use actix_server::ServerBuilder;
+use actix_server::{Server, ServerHandle};
 use actix_service::fn_service;
 
 use super::ServerError;
-use super::counted::counted;
 use crate::http::SiteService;
 
 /// How long a head may take.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
 
-/// Adds the listener to a server.
-pub(super) fn listen(
-    builder: ServerBuilder,
-    listener: TcpListener,
-    site: SiteService,
-) -> Result<ServerBuilder, ServerError> {
-    let worker = move || {
-        let (site, crowd) = (site.clone(), site.crowd());
-        let http = HttpService::build()
-            .client_request_timeout(HEAD_LIMIT)
-            .finish(fn_service(move |request: Request| {
-                std::future::ready(Ok::<_, Infallible>(site.tell(&request)))
-            }))
-            .tcp();
-        counted(crowd, http)
-    };
-    builder.listen("admin", listener, worker).map_err(ServerError::Io)
+/// How many connections there may be; more wait until one ends.
+const CONNECTIONS: usize = 64;
+
+/// Begins to answer at `listeners`, until the process ends or the handle is told to stop.
+pub(super) fn start(
+    listeners: Vec<TcpListener>,
+    site: &SiteService,
+) -> Result<Option<ServerHandle>, ServerError> {
+    if listeners.is_empty() {
+        return Ok(None);
+    }
+    let mut builder = Server::build()
+        .workers(1)
+        .max_concurrent_connections(CONNECTIONS)
+        .shutdown_timeout(1)
+        .disable_signals();
+    for listener in listeners {
+        let site = site.clone();
+        let worker = move || {
+            let site = site.clone();
+            HttpService::build()
+                .client_request_timeout(HEAD_LIMIT)
+                .finish(fn_service(move |request: Request| {
+                    std::future::ready(Ok::<_, Infallible>(site.tell(&request)))
+                }))
+                .tcp()
+        };
+        builder = builder.listen("admin", listener, worker).map_err(ServerError::Io)?;
+    }
+    let server = builder.run();
+    let handle = server.handle();
+    actix_web::rt::spawn(async move {
+        if let Err(error) = server.await {
+            log::error!("health and metrics are not told any more: {error}");
+        }
+    });
+    Ok(Some(handle))
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use actix_http::error::DispatchError;
 use actix_http::{HttpService, KeepAlive, Protocol};
-use actix_server::{GracefulShutdownSignal, Server, ServerBuilder};
+use actix_server::{GracefulShutdownSignal, Server};
 use actix_service::{IntoServiceFactory as _, Service, ServiceFactory, fn_factory, fn_service, map_config};
 use actix_web::App;
 use actix_web::dev::AppConfig;
@@ -21,17 +21,14 @@ use tokio_rustls::TlsAcceptor;
 
 use super::ServerError;
 use super::http2::Http2Stream;
+use super::listen;
 use super::redirect;
+use super::room::Room;
 use super::transport::Transport;
-use super::{admin, listen};
 use crate::http::{self, Opening, SiteService, Streams, TurnStream};
-use crate::root::processors;
 
 /// How long an answer that came before the end of the request's body is given to reach the client.
 const LINGER: Duration = Duration::from_secs(30);
-
-/// The most that actix has.
-const WORKERS: usize = 512;
 
 /// What actix takes for a connection: `S` is [`TurnStream`] or [`Http2Stream`].
 type Handed<S> = (S, Protocol, Option<SocketAddr>);
@@ -67,25 +64,18 @@ struct Connections<A, B> {
 }
 
 /// Serves `site` on all listeners until it is told to stop.
-pub(super) fn serve(site: SiteService, listeners: Listeners) -> Result<Server, ServerError> {
+pub(super) fn serve(site: SiteService, listeners: Listeners, room: Room) -> Result<Server, ServerError> {
     let crowd = site.crowd();
     let limits = crowd.limits();
-    let mut builder = with_room_for(limits.connections, Server::build())
+    let mut builder = room
+        .give(Server::build())
         .shutdown_timeout(limits.shutdown.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX))
         .disable_signals();
     let shared = Shared { site, stopping: builder.graceful_shutdown_signal(), tls: listeners.tls };
-    let first =
-        listeners.site.tcp.first().map(TcpListener::local_addr).transpose().map_err(ServerError::Io)?;
+    let ports = listeners.site.tcp.iter().map(|listener| Ok(listener.local_addr()?.port()));
+    let ports = ports.collect::<io::Result<Vec<_>>>().map_err(ServerError::Io)?;
     for listener in listeners.redirect {
-        builder = redirect::listen(
-            builder,
-            listener,
-            first.map_or(443, |address| address.port()),
-            Arc::clone(&crowd),
-        )?;
-    }
-    for listener in listeners.admin {
-        builder = admin::listen(builder, listener, shared.site.clone())?;
+        builder = redirect::listen(builder, listener, &ports, Arc::clone(&crowd))?;
     }
     for listener in listeners.site.tcp {
         let shared = shared.clone();
@@ -104,12 +94,6 @@ pub(super) fn serve(site: SiteService, listeners: Listeners) -> Result<Server, S
         builder = builder.listen_uds("ifmatch", listener, worker).map_err(ServerError::Io)?;
     }
     Ok(builder.run())
-}
-
-/// Lets more connections than that wait until one ends: what is accepted can be served. A worker has its share of them.
-fn with_room_for(connections: usize, builder: ServerBuilder) -> ServerBuilder {
-    let workers = processors().min(WORKERS).min(connections);
-    builder.workers(workers).max_concurrent_connections(connections.div_ceil(workers))
 }
 
 /// What one worker needs.

@@ -6,7 +6,7 @@ use std::io;
 use std::pin::pin;
 use std::task::Poll;
 
-use actix_server::Server;
+use actix_server::{Server, ServerHandle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::manager;
@@ -39,8 +39,8 @@ impl Signals {
     }
 }
 
-/// Runs `server` until it has ended, by itself or on a signal.
-pub(super) async fn run(server: Server, mut signals: Signals) -> io::Result<()> {
+/// Runs `server` until it has ended, by itself or on a signal, with which `other` ends, too.
+pub(super) async fn run(server: Server, other: Option<ServerHandle>, mut signals: Signals) -> io::Result<()> {
     let handle = server.handle();
     let mut server = pin!(server);
     // The first time it is asked, it starts its workers.
@@ -65,8 +65,8 @@ pub(super) async fn run(server: Server, mut signals: Signals) -> io::Result<()> 
             Event::Wished(Wish::Finish) if stopping.is_none() => {
                 manager::stopping();
                 log::info!("a signal to stop: what has begun is brought to its end");
-                // It is told at once; that all have heard it is not waited for here.
-                stopping = Some(handle.stop(true));
+                // They are told at once; that all have heard it is not waited for here.
+                stopping = Some((handle.stop(true), other.as_ref().map(|other| other.stop(true))));
             }
             Event::Wished(_) => {
                 log::warn!("a signal to stop at once: what is being sent is cut off");

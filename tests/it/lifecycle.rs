@@ -117,6 +117,20 @@ fn a_server_may_have_nothing_but_a_socket() {
 }
 
 #[test]
+fn limits_by_address_that_a_socket_cannot_have_are_told() {
+    let folder = Arc::new(Folder::new());
+    let launch = || bind(&folder.outside("socket")).args(["--bind", "127.0.0.1"]);
+    let quiet = launch().start_in(Arc::clone(&folder));
+    assert_eq!(quiet.stderr(), "");
+    drop(quiet);
+    let limits = ["--rate-limit", "9/s", "--max-connections-per-address", "9"];
+    let said = launch().args(limits).start_in(Arc::clone(&folder)).stderr();
+    for flag in ["--rate-limit", "--max-connections-per-address"] {
+        assert!(said.contains(&format!("{flag} counts by address")), "{said}");
+    }
+}
+
+#[test]
 fn what_a_dead_server_left_is_replaced_and_nothing_else() {
     let folder = Folder::new();
     folder.write("file", "text");

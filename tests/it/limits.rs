@@ -239,6 +239,53 @@ fn the_usual_number_of_connections_leaves_files_for_other_things() {
     }
 }
 
+/// The command line that runs a server which may open so many files.
+fn through_a_limit(files: usize) -> Launch {
+    Launch::new().through(&["sh", "-c", &format!("ulimit -n {files}; exec \"$@\""), "sh"])
+}
+
+#[test]
+fn no_more_connections_are_let_in_than_files_may_be_open() {
+    let server = through_a_limit(300).args(["--max-connections", "5000"]).start();
+    assert_eq!(metric(&server, "ifmatch_connections_limit"), 172);
+    let said = server.stderr();
+    assert!(
+        said.contains("--max-connections 5000: 300 files may be open, so that it is 172 connections"),
+        "{said}"
+    );
+    let server = through_a_limit(64).start();
+    server.folder().write("file", "x");
+    server.get("/file").expect_file(b"x");
+    for files in [10, 20, 63] {
+        let folder = Folder::new();
+        let mut command = through_a_limit(files).command(&folder);
+        let output = command.arg(folder.root()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.starts_with(&format!("ifmatch: no more than {files} files may be open")), "{said}");
+    }
+}
+
+#[test]
+fn a_crowd_keeps_nobody_from_asking_how_the_server_is() {
+    let limits = ["--max-connections", "2", "--max-connections-per-address", "0"];
+    let server = Launch::new().args(["--admin-bind", "127.0.0.1:0"]).args(limits).start();
+    let admin: SocketAddr = eventually("the other address is told", || {
+        let stdout = server.stdout();
+        let told = stdout.lines().find_map(|line| line.trim().strip_suffix("/ tells health and metrics"))?;
+        Some(told.strip_prefix("http://")?.parse().unwrap())
+    });
+    let crowd: Vec<Client> = (0..20).map(|_| server.connect()).collect();
+    eventually("the places are taken", || {
+        let text = Client::connect(admin).ask(&get("/metrics")).expect(200).text();
+        text.contains("\nifmatch_connections 2\n").then_some(())
+    });
+    for _ in 0..100 {
+        Client::connect(admin).ask(&get("/health")).expect(200);
+    }
+    drop(crowd);
+}
+
 #[test]
 fn who_asks_more_often_than_is_said_has_to_wait() {
     let server = serving(&["--rate-limit", "60/m"]);

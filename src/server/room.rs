@@ -1,0 +1,76 @@
+//! How many files may be open, and for how many workers and connections there is room then.
+
+use actix_server::ServerBuilder;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::ServerError;
+use crate::root::processors;
+
+/// With fewer open files the parts of the server cannot be put together.
+const LEAST_FILES: usize = 64;
+
+/// Open files that are not for connections.
+const OTHER_FILES: usize = 128;
+
+/// A worker has four for itself, and is given a part of what there is.
+const FILES_A_WORKER: usize = 16;
+
+/// The most workers that actix has.
+const WORKERS: usize = 512;
+
+/// What there is room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    pub(super) workers: usize,
+    pub(super) connections: usize,
+}
+
+impl Room {
+    /// Makes room for so many connections, or for as many as can be. What is accepted can be served.
+    ///
+    /// # Errors
+    /// [`ServerError::TooFewFiles`].
+    pub(super) fn make(connections: usize) -> Result<Self, ServerError> {
+        let files = raise_descriptor_limit();
+        let room = Self::within(files, connections).ok_or(ServerError::TooFewFiles(files, LEAST_FILES))?;
+        if room.connections < connections {
+            log::warn!(
+                "--max-connections {connections}: {files} files may be open, so that it is {} connections; raise the limit \
+                 (ulimit -n, or LimitNOFILE= in a unit) for more",
+                room.connections
+            );
+        }
+        Ok(room)
+    }
+
+    fn within(files: usize, connections: usize) -> Option<Self> {
+        if files < LEAST_FILES {
+            return None;
+        }
+        let connections = connections.min(files - OTHER_FILES.min(files / 2));
+        let workers = processors().min(WORKERS).min(files / FILES_A_WORKER).min(connections);
+        Some(Self { workers, connections })
+    }
+
+    /// Lets more connections than that wait until one ends. A worker has its share of them, rounded up.
+    pub(super) fn give(self, builder: ServerBuilder) -> ServerBuilder {
+        builder.workers(self.workers).max_concurrent_connections(self.connections.div_ceil(self.workers))
+    }
+}
+
+/// Connections, files being sent and displaced versions take descriptors; the soft limit is made for programs
+/// that use select(2). Returns how many there may be.
+fn raise_descriptor_limit() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = match setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        Ok(()) => limit.maximum,
+        Err(error) => {
+            log::debug!("the limit of open files stays at {:?}: {error}", limit.current);
+            limit.current
+        }
+    };
+    raised.and_then(|files| files.try_into().ok()).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests;
