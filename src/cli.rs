@@ -11,6 +11,7 @@ mod limits;
 mod listen;
 mod process;
 mod resolve;
+mod served;
 mod tls;
 mod writes;
 
@@ -42,7 +43,6 @@ use index::IndexArgs;
 use limits::LimitArgs;
 use listen::ListenArgs;
 use process::ProcessArgs;
-use resolve::Places;
 pub use resolve::Refused;
 use tls::TlsArgs;
 use writes::WriteArgs;
@@ -109,8 +109,6 @@ struct ServeArgs {
     config_file: Option<WatchedFile>,
     #[arg(skip)]
     rules: Vec<Rule>,
-    #[arg(skip)]
-    places: Places,
     #[arg(skip)]
     settings: Settings,
     /// The port; 0 takes any free one [default: 8080, or PORT from the environment]
@@ -241,9 +239,21 @@ impl Cli {
 }
 
 impl ServeArgs {
-    fn lower(mut self) -> Result<Config, UsageError> {
-        let places = std::mem::take(&mut self.places);
-        self.configure().map_err(|error| places.name(error))
+    fn lower(self) -> Result<Config, UsageError> {
+        let (settings, secrets) = (self.settings.clone(), self.secrets());
+        let configured = self.configure().and_then(|config| {
+            served::refuse(&secrets, &config.root, config.site.dotfiles)?;
+            Ok(config)
+        });
+        configured.map_err(|error| resolve::placed(&settings, error))
+    }
+
+    /// The files that nobody may get to see, and their flags.
+    fn secrets(&self) -> Vec<(&'static str, PathBuf)> {
+        let config = self.config_file.as_ref().map(|file| file.path().to_owned());
+        let (accounts, key) = (self.access.auth_file.clone(), self.tls.key());
+        let all = [("--config", config), ("--auth-file", accounts), ("--tls-key", key)];
+        all.into_iter().filter_map(|(flag, file)| Some((flag, file?))).collect()
     }
 
     fn configure(self) -> Result<Config, UsageError> {

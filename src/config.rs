@@ -54,24 +54,36 @@ pub struct Config {
 }
 
 /// What was set, by the long names of the options, as it was written: tells what a second reading found changed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Settings(BTreeMap<String, Vec<OsString>>);
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    values: BTreeMap<String, Vec<OsString>>,
+    places: BTreeMap<String, String>,
+}
 
 impl Settings {
-    /// From names and values.
-    pub fn of(values: impl IntoIterator<Item = (String, Vec<OsString>)>) -> Self {
-        Self(values.into_iter().collect())
+    /// From names and values, and from names and where they stand in the configuration file.
+    pub fn of(
+        values: impl IntoIterator<Item = (String, Vec<OsString>)>,
+        places: impl IntoIterator<Item = (String, String)>,
+    ) -> Self {
+        Self { values: values.into_iter().collect(), places: places.into_iter().collect() }
+    }
+
+    /// Where an option stands in the configuration file, as the beginning of a sentence.
+    pub fn place(&self, name: &str) -> Option<&str> {
+        self.places.get(name).map(String::as_str)
     }
 
     /// Whether that is set.
     pub fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.values.contains_key(name)
     }
 
     /// The names that are set otherwise in `other`.
     pub fn changed<'a>(&'a self, other: &'a Self) -> Vec<&'a str> {
-        let names: BTreeSet<&str> = self.0.keys().chain(other.0.keys()).map(String::as_str).collect();
-        names.into_iter().filter(|name| self.0.get(*name) != other.0.get(*name)).collect()
+        let names: BTreeSet<&str> =
+            self.values.keys().chain(other.values.keys()).map(String::as_str).collect();
+        names.into_iter().filter(|name| self.values.get(*name) != other.values.get(*name)).collect()
     }
 }
 

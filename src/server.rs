@@ -31,7 +31,7 @@ pub use tls::TlsError;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::user::User;
-use crate::config::{Banner, Config, IndexCache, Watch};
+use crate::config::{Banner, Config, IndexCache, Settings, Watch};
 use crate::http::{self, Site};
 use crate::root::{CacheError, CacheFolder, Root, RootError, SocketError, SocketName, shown};
 use crate::validator_store::ValidatorStore;
@@ -42,6 +42,12 @@ use crate::write;
 
 /// The flag for the address where the server tells of itself.
 const ADMIN: &str = "--admin-bind";
+
+/// The flag for the port from which clients are sent to the encrypted one.
+const REDIRECT: &str = "--redirect-from";
+
+/// The flag for the port at which the site is served.
+const PORT: &str = "--port";
 
 /// How long the announcement waits for the watcher; a small tree is done in less.
 const WATCH_START: Duration = Duration::from_millis(20);
@@ -68,6 +74,8 @@ pub enum ServerError {
     TooFewFiles(usize, usize),
     /// The sandbox is required and cannot be.
     Sandbox(String),
+    /// It comes from what stands there in the configuration file.
+    At(String, Box<ServerError>),
     /// Anything else.
     Io(io::Error),
 }
@@ -108,7 +116,29 @@ impl fmt::Display for ServerError {
             Self::Sandbox(why) => {
                 write!(f, "--sandbox require: {why}; use --sandbox auto for as much as there is")
             }
+            Self::At(place, error) => write!(f, "{place}: {error}"),
             Self::Io(error) => write!(f, "the server stopped: {error}"),
+        }
+    }
+}
+
+impl ServerError {
+    /// The same, with where its cause stands in the configuration file, if it is one.
+    fn placed(self, settings: &Settings) -> Self {
+        let option = match &self {
+            Self::Root(_) => "root",
+            Self::Listen(_, PORT, error) if error.kind() == io::ErrorKind::AddrNotAvailable => "bind",
+            Self::Listen(_, flag, _) => flag.trim_start_matches('-'),
+            Self::Socket(_) => "bind",
+            Self::CacheServed(_) => "index-cache",
+            Self::User(..) => "user",
+            Self::Sandbox(_) => "sandbox",
+            Self::Tls(_) => "tls-cert",
+            Self::TooFewFiles(..) | Self::At(..) | Self::Io(_) => return self,
+        };
+        match settings.place(option) {
+            Some(place) => Self::At(place.to_owned(), Box::new(self)),
+            None => self,
         }
     }
 }
@@ -119,10 +149,12 @@ impl std::error::Error for ServerError {}
 ///
 /// # Errors
 /// [`ServerError`], a sentence for the person who started the program.
-pub fn run(
-    mut config: Config,
-    again: impl Fn() -> Result<Config, String> + 'static,
-) -> Result<(), ServerError> {
+pub fn run(config: Config, again: impl Fn() -> Result<Config, String> + 'static) -> Result<(), ServerError> {
+    let settings = config.settings.clone();
+    start(config, Box::new(again)).map_err(|error| error.placed(&settings))
+}
+
+fn start(mut config: Config, again: Box<reload::Again>) -> Result<(), ServerError> {
     let room = Room::make(config.site.limits.connections)?;
     config.site.limits.connections = room.connections;
     let certificates = config.tls.as_ref().map(Certificates::read).transpose().map_err(ServerError::Tls)?;
@@ -136,10 +168,8 @@ pub fn run(
             }
         }
     }
-    let (redirect, admin) = (
-        listen::addresses(&config.redirects, "--redirect-from")?,
-        listen::addresses(config.admin.as_slice(), ADMIN)?,
-    );
+    let (redirect, admin) =
+        (listen::addresses(&config.redirects, REDIRECT)?, listen::addresses(config.admin.as_slice(), ADMIN)?);
     if let Some(user) = &config.process.user {
         become_user(user, &site.names)?;
     }
@@ -161,7 +191,7 @@ pub fn run(
         .build()
         .map_err(ServerError::Io)?;
     let system = actix_web::rt::System::with_tokio_rt(|| runtime);
-    system.block_on(serve(config, Box::new(again), Prepared { root, cache, listeners, room, sandbox }))
+    system.block_on(serve(config, again, Prepared { root, cache, listeners, room, sandbox }))
 }
 
 /// Gives up the rights of root: what only root could do has been done.
@@ -173,16 +203,20 @@ fn become_user(user: &User, sockets: &[SocketName]) -> Result<(), ServerError> {
     user.assume().map_err(|why| ServerError::User(user.name().to_owned(), why))
 }
 
-/// Looks whether the server could start: the folder, the index, the certificate and the sandbox. What is taken of ports and descriptors is not
-/// tried.
+/// Looks whether the server could start: the folder, the index, the certificate, the sandbox, and whether what is to be listened at is there.
+/// That it is free, and that this user may have it, is not asked: the server may be running, as another one.
 ///
 /// # Errors
 /// [`ServerError`], the one with which the server would not start.
 pub fn check(config: &Config) -> Result<(), ServerError> {
-    let root = Root::open(&config.root, config.symlinks).map_err(ServerError::Root)?;
-    index_cache(config, &root)?;
-    config.tls.as_ref().map(Certificates::read).transpose().map_err(ServerError::Tls)?;
-    confine::check(config)
+    let look = || {
+        let root = Root::open(&config.root, config.symlinks).map_err(ServerError::Root)?;
+        index_cache(config, &root)?;
+        config.tls.as_ref().map(Certificates::read).transpose().map_err(ServerError::Tls)?;
+        listen::check(config)?;
+        confine::check(config)
+    };
+    look().map_err(|error: ServerError| error.placed(&config.settings))
 }
 
 /// The folder in which the index is saved, if it is to be and can be.

@@ -134,6 +134,9 @@ fn setting(
         (value, _) => text_of(value).map(|text| vec![text]),
     };
     let texts = texts.ok_or_else(|| failed("has a value of text, a whole number, or a list of them"))?;
+    if is_path(flag) && texts.iter().any(String::is_empty) {
+        return Err(failed("is empty: write a path, or leave the line out"));
+    }
     let argument = |text: String| {
         let value = if is_path(flag) { folder.join(text).into_os_string() } else { text.into() };
         if flag.is_positional() {

@@ -35,21 +35,12 @@ impl From<clap::Error> for Refused {
     }
 }
 
-/// Where options stand in the file, by their long names.
-#[derive(Debug, Default)]
-pub(super) struct Places(Vec<(String, String)>);
-
-impl Places {
-    /// An error about an option that comes from the file says where it stands.
-    pub(super) fn name(&self, error: UsageError) -> UsageError {
-        let about = |name: &str| {
-            let rest = error.0.strip_prefix("--").and_then(|text| text.strip_prefix(name));
-            rest.is_some_and(|rest| rest.starts_with([':', ' ']))
-        };
-        match self.0.iter().find(|(name, _)| about(name)) {
-            Some((_, place)) => UsageError(format!("{place}: {error}")),
-            None => error,
-        }
+/// An error about an option that comes from the file says where it stands.
+pub(super) fn placed(settings: &Settings, error: UsageError) -> UsageError {
+    let name = error.0.strip_prefix("--").and_then(|text| text.split([':', ' ']).next());
+    match name.and_then(|name| settings.place(name)) {
+        Some(place) => UsageError(format!("{place}: {error}")),
+        None => error,
     }
 }
 
@@ -61,7 +52,7 @@ pub(super) fn resolve(arguments: &[OsString]) -> Result<Cli, Refused> {
     };
     let flags = ServeArgs::augment_args(Command::new("ifmatch"));
     let Some(path) = config else {
-        return finish(&flags, &matches, None, Vec::new(), Places::default());
+        return finish(&flags, &matches, None, Vec::new(), Vec::new());
     };
     let ConfigFile { file, settings, rules } = ConfigFile::read(&path, &flags)?;
     let said: Vec<&str> =
@@ -73,7 +64,8 @@ pub(super) fn resolve(arguments: &[OsString]) -> Result<Cli, Refused> {
     for setting in &settings {
         try_alone(&flags, setting)?;
     }
-    let places = settings.iter().map(|setting| (setting.name.clone(), setting.place.clone())).collect();
+    let places: Vec<_> =
+        settings.iter().map(|setting| (setting.name.clone(), setting.place.clone())).collect();
     let options = usize::from(matches.subcommand_name() == Some(CHECK)) + 1;
     let (before, after) = arguments.split_at(options.min(arguments.len()));
     let (root, named): (Vec<_>, Vec<_>) = settings.into_iter().partition(|setting| setting.id == "root");
@@ -82,7 +74,7 @@ pub(super) fn resolve(arguments: &[OsString]) -> Result<Cli, Refused> {
     let matches = Cli::command()
         .try_get_matches_from(all)
         .map_err(|error| UsageError(format!("{}: {}", shown(&path), sentence(&error))))?;
-    finish(&flags, &matches, Some(file), rules, Places(places))
+    finish(&flags, &matches, Some(file), rules, places)
 }
 
 fn finish(
@@ -90,13 +82,12 @@ fn finish(
     matches: &ArgMatches,
     file: Option<WatchedFile>,
     rules: Vec<Rule>,
-    places: Places,
+    places: Vec<(String, String)>,
 ) -> Result<Cli, Refused> {
     let mut cli = Cli::from_arg_matches(matches)?;
     if let (Some((serving, _)), Some(serve)) = (served(matches), cli.serve_args()) {
-        serve.settings = settings(flags, serving);
+        serve.settings = settings(flags, serving, places);
         serve.rules = rules;
-        serve.places = places;
         serve.config_file = file;
     }
     Ok(cli)
@@ -151,8 +142,8 @@ pub(super) fn sentence(error: &clap::Error) -> String {
     lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// What was set, as it was typed.
-fn settings(command: &Command, matches: &ArgMatches) -> Settings {
+/// What was set, as it was typed, and where.
+fn settings(command: &Command, matches: &ArgMatches, places: Vec<(String, String)>) -> Settings {
     let flags = command.get_arguments().filter(|flag| flag.get_long() != Some("config"));
     let named = flags.filter_map(|flag| {
         let id = flag.get_id().as_str();
@@ -161,5 +152,5 @@ fn settings(command: &Command, matches: &ArgMatches) -> Settings {
         let value = given.or_else(counted)?;
         Some((flag.get_long().unwrap_or(id).to_owned(), value))
     });
-    Settings::of(named)
+    Settings::of(named, places)
 }

@@ -22,6 +22,10 @@ pub(super) struct TlsArgs {
 }
 
 impl TlsArgs {
+    pub(super) fn key(&self) -> Option<PathBuf> {
+        self.tls_key.clone()
+    }
+
     /// One of them may come from the command line and another from a file: what belongs together is known only now.
     pub(super) fn lower(self) -> Result<(Option<TlsFiles>, Option<u16>), UsageError> {
         let needs = |flag: &str, other: &str| Err(UsageError(format!("{flag} needs {other}")));

@@ -1,4 +1,4 @@
-//! Files of the operator, outside the served folder: certificates, keys. Read, never written.
+//! Files of the operator: certificates, keys, accounts, the configuration. Read, never written.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -62,6 +62,17 @@ impl WatchedFile {
         let mut bytes = Vec::new();
         file.take(LARGEST).read_to_end(&mut bytes)?;
         Ok(bytes)
+    }
+
+    /// The relative paths at which it lies in `folder`: where its name is, and where that leads if it is a link.
+    pub fn places_in(&self, folder: &Path) -> Vec<PathBuf> {
+        let Ok(folder) = folder.canonicalize() else { return Vec::new() };
+        let named = self.path.file_name().and_then(|name| {
+            let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            Some(parent.unwrap_or(Path::new(".")).canonicalize().ok()?.join(name))
+        });
+        let places = [named, self.path.canonicalize().ok()].into_iter().flatten();
+        places.filter_map(|place| place.strip_prefix(&folder).map(Path::to_owned).ok()).collect()
     }
 
     /// A FIFO is not waited for.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr as UnixAddress, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, Uid, chownat, unlinkat};
@@ -84,6 +84,22 @@ impl SocketName {
         match named {
             Ok((listener, identity)) => Ok((listener, Self { path, identity })),
             Err(error) => Err(SocketError::Io(path, error)),
+        }
+    }
+
+    /// Looks whether [`SocketName::bind`] could be done, but for who may do it and whether somebody listens there.
+    ///
+    /// # Errors
+    /// [`SocketError`].
+    pub fn check(path: &Path) -> Result<(), SocketError> {
+        let failed = |error| SocketError::Io(path.to_owned(), error);
+        UnixAddress::from_pathname(path).map_err(failed)?;
+        match stat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(status) if file_type(&status) != FileType::Socket => {
+                Err(SocketError::Occupied(path.to_owned()))
+            }
+            Err(_) if !path.parent().is_some_and(Path::is_dir) => Err(failed(ErrorKind::NotFound.into())),
+            Ok(_) | Err(_) => Ok(()),
         }
     }
 

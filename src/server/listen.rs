@@ -1,10 +1,11 @@
 //! Making the listeners, or taking those that were handed over.
 
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
 
-use super::ServerError;
+use super::{ADMIN, PORT, REDIRECT, ServerError};
 use crate::config::activation::given;
 use crate::config::{Config, Origin};
 use crate::root::SocketName;
@@ -33,7 +34,7 @@ pub(super) fn site(config: &Config) -> Result<Site, ServerError> {
             names: Vec::new(),
         });
     }
-    let mut site = Site { tcp: addresses(&config.addresses, "--port")?, unix: Vec::new(), names: Vec::new() };
+    let mut site = Site { tcp: addresses(&config.addresses, PORT)?, unix: Vec::new(), names: Vec::new() };
     for path in &config.listening.sockets {
         let (listener, name) = SocketName::bind(path, config.listening.mode).map_err(ServerError::Socket)?;
         let_many_wait(&listener)?;
@@ -41,6 +42,33 @@ pub(super) fn site(config: &Config) -> Result<Site, ServerError> {
         site.names.push(name);
     }
     Ok(site)
+}
+
+/// Looks whether the addresses are this machine's and none is asked for twice, and whether sockets could have their names.
+pub(super) fn check(config: &Config) -> Result<(), ServerError> {
+    if config.listening.origin == Origin::Own {
+        config
+            .listening
+            .sockets
+            .iter()
+            .try_for_each(|path| SocketName::check(path))
+            .map_err(ServerError::Socket)?;
+    }
+    let site = match config.listening.origin {
+        Origin::Own => &config.addresses[..],
+        Origin::Given => &[],
+    };
+    let site = site.iter().map(|address| (address, PORT));
+    let beside = config.redirects.iter().map(|address| (address, REDIRECT));
+    let all: Vec<_> = site.chain(beside).chain(config.admin.iter().map(|address| (address, ADMIN))).collect();
+    for (index, (address, flag)) in all.iter().enumerate() {
+        let failed = |error| ServerError::Listen(**address, flag, error);
+        TcpListener::bind((address.ip(), 0)).map_err(failed)?;
+        if address.port() != 0 && all[..index].iter().any(|(other, _)| other == address) {
+            return Err(failed(ErrorKind::AddrInUse.into()));
+        }
+    }
+    Ok(())
 }
 
 /// One listener an address that comes from `flag`; with port 0, all take the port the first one got.

@@ -309,7 +309,7 @@ fn a_name_that_a_list_would_read_otherwise_gets_no_line() {
         let lines = hash(&["--token", name], "");
         folder.write_outside("accounts", lines.join("\n"));
         let mut command = Launch::new().command(&folder);
-        let output = command.args(["check", "--auth-file", "accounts"]).output().unwrap();
+        let output = command.args(["check", "root", "--auth-file", "accounts"]).output().unwrap();
         assert!(output.status.success(), "{name:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }

@@ -85,7 +85,12 @@ fn what_is_typed_takes_the_place_of_what_contradicts_it_in_the_file() {
         ("verbose = 2", &[], ("IFMATCH_QUIET", "true"), fine.clone()),
         ("verbose = 2", &[], ("IFMATCH_QUIET", "false"), fine.clone()),
         ("quiet = true", &[], ("IFMATCH_VERBOSE", "1"), fine),
-        ("tls-cert = \"c\"", &["--tls-key", "k"], ("A", ""), missing("./c")),
+        (
+            "tls-cert = \"c\"",
+            &["--tls-key", "k"],
+            ("A", ""),
+            missing("./c").replace("ifmatch:", "ifmatch: ifmatch.toml, line 1:"),
+        ),
         ("tls-key = \"k\"", &["--tls-cert", "c"], ("A", ""), missing("c")),
         ("", &["--tls-cert", "c"], ("A", ""), "ifmatch: --tls-cert needs --tls-key".to_owned()),
         ("", &["-qv"], ("A", ""), "ifmatch: --quiet and --verbose contradict each other".to_owned()),
@@ -94,7 +99,7 @@ fn what_is_typed_takes_the_place_of_what_contradicts_it_in_the_file() {
     for (config, typed, (name, value), expected) in cases {
         folder.write_outside("ifmatch.toml", config);
         let mut command = Launch::bare().env(name, value).command(&folder);
-        let output = command.args(["check", "-c", "ifmatch.toml"]).args(typed).output().unwrap();
+        let output = command.args(["check", "-c", "ifmatch.toml", "root"]).args(typed).output().unwrap();
         let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         assert!(told.starts_with(&expected), "{config} {typed:?} {name}={value}: {told}");
     }
@@ -125,6 +130,14 @@ fn what_is_wrong_with_the_file_is_told_with_its_line() {
         ("spa = \"yes\"", "line 1: spa is a switch: write true or false"),
         ("verbose = true", "line 1: verbose is a small number"),
         ("port = [1]", "line 1: port has one value: write it without brackets"),
+        ("root = \"\"", "line 1: root is empty: write a path, or leave the line out"),
+        ("auth-file = \"\"", "line 1: auth-file is empty"),
+        ("\nroot = \"none\"", "line 2: there is no folder"),
+        ("root = \"root\"\nbind = \"203.0.113.1\"", "line 2: 203.0.113.1 is not an address of this machine"),
+        (
+            "root = \"root\"\nbind = \"unix:/none/socket\"",
+            "line 2: there is no folder for the socket /none/socket",
+        ),
         ("root = {}", "line 1: root has a value of text, a whole number, or a list of them"),
         ("port = 80.5", "line 1: port has a value of text, a whole number"),
         ("port = 0x1FFFF", "line 1: invalid value '131071' for '--port <PORT>'"),
@@ -445,16 +458,72 @@ fn the_check_takes_the_options_of_the_server() {
         (vec!["check", "--cors=x"], "ifmatch: --cors: \"x\" is not an origin"),
         (vec!["check", "missing"], "ifmatch: there is no folder"),
         (
-            vec!["check", "--tls-cert", "a", "--tls-key", "b"],
+            vec!["check", "root", "--tls-cert", "a", "--tls-key", "b"],
             "ifmatch: cannot speak HTTPS with a: there is no such file",
         ),
         (
             vec!["check", "-A", "--bind", "0.0.0.0"],
             "ifmatch: writing is allowed and --bind 0.0.0.0 can be reached",
         ),
+        (vec!["check", "--bind", "203.0.113.1"], "ifmatch: 203.0.113.1 is not an address of this machine"),
+        (
+            vec!["check", "-p", "7", "--admin-bind", "127.0.0.1:7"],
+            "ifmatch: port 7 on 127.0.0.1 is taken; choose another with --admin-bind",
+        ),
+        (vec!["check", "--bind", "127.0.0.1,127.0.0.1"], "ifmatch: port 8080 on 127.0.0.1 is taken"),
+        (vec!["check", "--bind", "unix:/none/socket"], "ifmatch: there is no folder for the socket"),
+        (vec!["check", "--bind", "unix:/etc/passwd"], "ifmatch: /etc/passwd is there and is no socket"),
     ] {
         let output = Launch::bare().command(&folder).args(arguments).output().unwrap();
         let error = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.code() == Some(1) && error.starts_with(expected), "{error}");
+    }
+}
+
+#[test]
+fn the_check_does_not_mind_a_server_that_runs() {
+    let server = Launch::new().start();
+    let port = server.address().port().to_string();
+    let output = Launch::bare().command(server.folder()).args(["check", "-p", &port]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn secrets_in_the_served_folder_are_refused() {
+    let folder = Folder::new();
+    let certificate = crate::tls::write_certificate;
+    certificate(&folder, "one", 3000);
+    folder.write("accounts", "@/:r\n");
+    folder.write("sub/.hidden/accounts", "@/:r\n");
+    folder.write("ifmatch.toml", "");
+    fs::copy(folder.outside("one.key"), folder.path("one.key")).unwrap();
+    std::os::unix::fs::symlink("root/accounts", folder.outside("link")).unwrap();
+    std::os::unix::fs::symlink("../one.key", folder.path("link.key")).unwrap();
+    let tls = |key| vec!["root", "--tls-cert", "one.crt", "--tls-key", key];
+    for (arguments, told) in [
+        (vec!["root", "--auth-file", "root/accounts"], Some("--auth-file root/accounts")),
+        (vec!["root", "--auth-file", "./root/sub/../accounts"], Some("--auth-file ./root/sub/../accounts")),
+        (vec!["root", "--auth-file", "link"], Some("--auth-file link")),
+        (vec![".", "--auth-file", "root/accounts"], Some("--auth-file root/accounts")),
+        (vec!["root", "-c", "root/ifmatch.toml"], Some("--config root/ifmatch.toml")),
+        (tls("root/one.key"), Some("--tls-key root/one.key")),
+        (tls("root/link.key"), Some("--tls-key root/link.key")),
+        // No request can name these.
+        (tls("one.key"), None),
+        (vec!["root", "--auth-file", "root/sub/.hidden/accounts"], None),
+        (
+            vec!["root", "--hidden", "--auth-file", "root/sub/.hidden/accounts"],
+            Some("--auth-file root/sub/.hidden/accounts"),
+        ),
+    ] {
+        let output = Launch::bare().command(&folder).arg("check").args(&arguments).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        match told {
+            None => assert!(output.status.success(), "{arguments:?}: {said}"),
+            Some(told) => {
+                let told = format!("ifmatch: {told}: it lies in the served folder, ");
+                assert!(!output.status.success() && said.starts_with(&told), "{arguments:?}: {said}");
+            }
+        }
     }
 }
