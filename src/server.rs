@@ -272,8 +272,9 @@ async fn serve(config: Config, again: Box<reload::Again>, prepared: Prepared) ->
     actix_web::rt::spawn(reload::watch(site.clone(), config, again, hangup.ok()));
     let names = std::mem::take(&mut listeners.site.names);
     let admin = admin::start(std::mem::take(&mut listeners.admin), &site)?;
+    let limit = site.crowd().limits().shutdown;
     let server = connections::serve(site, listeners, room)?;
-    let ended = stop::run(server, admin, signals).await.map_err(ServerError::Io);
+    let ended = stop::run(server, admin, limit, signals).await.map_err(ServerError::Io);
     drop(names);
     keeper.finish();
     ended

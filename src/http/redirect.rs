@@ -29,7 +29,9 @@ pub(crate) fn to_https(request: &Request, port: u16) -> Response<BoxBody> {
 
 fn problem(status: StatusCode, text: &'static str) -> Response<BoxBody> {
     let mut response = Response::with_body(status, BoxBody::new(text));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 

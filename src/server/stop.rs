@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use actix_server::{Server, ServerHandle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -39,8 +40,13 @@ impl Signals {
     }
 }
 
-/// Runs `server` until it has ended, by itself or on a signal, with which `other` ends, too.
-pub(super) async fn run(server: Server, other: Option<ServerHandle>, mut signals: Signals) -> io::Result<()> {
+/// Runs `server` until it has ended, by itself or on a signal, with which `other` ends, too. It cuts off what takes longer than `limit` then.
+pub(super) async fn run(
+    server: Server,
+    other: Option<ServerHandle>,
+    limit: Duration,
+    mut signals: Signals,
+) -> io::Result<()> {
     let handle = server.handle();
     let mut server = pin!(server);
     // The first time it is asked, it starts its workers.
@@ -48,7 +54,7 @@ pub(super) async fn run(server: Server, other: Option<ServerHandle>, mut signals
         return ended;
     }
     manager::ready();
-    let mut stopping = None;
+    let mut stopping: Option<(Instant, _)> = None;
     loop {
         let event = poll_fn(|context| {
             if let Poll::Ready(ended) = server.as_mut().poll(context) {
@@ -61,12 +67,18 @@ pub(super) async fn run(server: Server, other: Option<ServerHandle>, mut signals
             if asked { Poll::Ready(Event::Wished(Wish::Finish)) } else { Poll::Pending }
         });
         match event.await {
-            Event::Ended(ended) => return ended,
+            Event::Ended(ended) => {
+                if stopping.as_ref().is_some_and(|(since, _)| since.elapsed() >= limit) {
+                    log::warn!("what took longer than --shutdown-timeout ({limit:?}) was cut off");
+                }
+                return ended;
+            }
             Event::Wished(Wish::Finish) if stopping.is_none() => {
                 manager::stopping();
                 log::info!("a signal to stop: what has begun is brought to its end");
                 // They are told at once; that all have heard it is not waited for here.
-                stopping = Some((handle.stop(true), other.as_ref().map(|other| other.stop(true))));
+                let told = (handle.stop(true), other.as_ref().map(|other| other.stop(true)));
+                stopping = Some((Instant::now(), told));
             }
             Event::Wished(_) => {
                 log::warn!("a signal to stop at once: what is being sent is cut off");

@@ -104,6 +104,12 @@ fn answers_go_on_for_as_long_as_is_said_after_a_signal_to_stop() {
     server.signal(rustix::process::Signal::TERM);
     // Nobody takes the rest, and it does not wait for more than that.
     assert!(server.wait().success());
+    let said = server.stderr();
+    assert!(said.contains("what took longer than --shutdown-timeout (1s) was cut off"), "{said}");
+    let mut idle = serving(&["--shutdown-timeout", "30s"]);
+    idle.signal(rustix::process::Signal::TERM);
+    assert!(idle.wait().success());
+    assert_eq!(idle.stderr(), "");
 }
 
 #[test]
@@ -153,6 +159,7 @@ fn what_is_no_request_is_told_so_and_logged() {
             client.send(&bytes);
             let answer = client.read(&get("/")).expect(status);
             assert_eq!(answer.field("Content-Type"), Some("application/problem+json"), "{answer}");
+            assert_eq!(answer.field("X-Content-Type-Options"), Some("nosniff"), "{answer}");
             assert!(answer.lists("Connection", "close"), "{answer}");
             assert_eq!(answer.json()["status"], status);
             assert_eq!(rest_of(&mut client), "");

@@ -110,7 +110,10 @@ pub(crate) fn too_many_connections() -> Vec<u8> {
 pub(in crate::http) fn farewell(status: StatusCode, detail: &str) -> Option<Answer> {
     let body = Problem::document(status, detail).body();
     let head = head(status, Some(body.len() as u64), |head| {
-        head.extend_from_slice(b"content-type: application/problem+json\r\nconnection: close\r\n");
+        head.extend_from_slice(
+            b"content-type: application/problem+json\r\nx-content-type-options: nosniff\r\n",
+        );
+        head.extend_from_slice(b"connection: close\r\n");
     });
     Some(Answer::new(&head, &fields::date_field(fields::now())?, Body::Bytes(body.into())))
 }
