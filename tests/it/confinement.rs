@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::harness::server::is_root;
 use crate::harness::{Folder, Launch, Server, get};
+use crate::write_paths::ESCAPES;
 
 const SECRET: &str = "the secret outside";
 
@@ -39,55 +40,17 @@ fn assert_not_found(server: &Server, target: &str) {
 #[test]
 fn no_path_leads_out_of_the_root() {
     let server = Launch::new().arg("--hidden").start_in(folder());
-    let escapes = [
-        "/../secret.txt",
-        "/sub/../../secret.txt",
-        "/%2e%2e/secret.txt",
-        "/%2E%2E/secret.txt",
-        "/.%2e/secret.txt",
-        "/%2e./secret.txt",
-        "/sub/%2e%2e/%2e%2e/secret.txt",
-        "/..%2fsecret.txt",
-        "/..%2Fsecret.txt",
-        "/%2e%2e%2fsecret.txt",
-        "/..%5csecret.txt",
-        "/..\\secret.txt",
-        "/%252e%252e/secret.txt",
-        "/%252e%252e%252fsecret.txt",
-        "/%25252e%25252e/secret.txt",
-        "/%c0%ae%c0%ae/secret.txt",
-        "/%c0%2e%c0%2e/secret.txt",
-        "/%e0%80%ae%e0%80%ae/secret.txt",
-        "/%uff0e%uff0e/secret.txt",
-        "/%ef%bc%8e%ef%bc%8e/secret.txt",
-        "/..%00/secret.txt",
-        "/%00../secret.txt",
-        "/....//secret.txt",
-        "/.../secret.txt",
-        "/..;/secret.txt",
-        "/../root-too/secret.txt",
-        "-too/secret.txt",
-        "../secret.txt",
-        "secret.txt",
-        "//../secret.txt",
-        "///../../secret.txt",
-        "/./../secret.txt",
-        "/sub/..%5c..%5c..%5csecret.txt",
-        "http://localhost/../secret.txt",
-        "http://localhost/%2e%2e/secret.txt",
-        "http://localhost/..%2fsecret.txt",
+    let others = [
         "file:///etc/passwd",
         "//etc/passwd",
         "/etc/passwd",
         "/%2fetc/passwd",
         "/proc/self/root/etc/passwd",
-        "/?/../secret.txt",
         "/file.txt?/../../secret.txt",
-        "/#/../../secret.txt",
         "/file.txt#/../../secret.txt",
     ];
     let absolute = format!("/{}", server.folder().outside("secret.txt").display());
-    for target in escapes.into_iter().chain([absolute.as_str()]) {
+    for target in ESCAPES.into_iter().chain(others).chain([absolute.as_str()]) {
         let mut client = server.connect();
         client.send(get(target).field("Connection", "close").bytes());
         let all = client.read_to_end();
