@@ -21,6 +21,16 @@ pub(crate) struct Response {
 }
 
 impl Response {
+    /// Whether there is such a field.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.field(name).is_some()
+    }
+
+    /// The same as [`Response::field`], for people.
+    pub(crate) fn told(&self, name: &str) -> String {
+        self.field(name).unwrap_or("none").to_owned()
+    }
+
     /// The value of the first line of a field.
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
         self.fields

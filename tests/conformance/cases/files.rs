@@ -190,7 +190,8 @@ fn odd_requests(site: &Site) -> Verdict {
         connection.send(request.bytes());
         let status = connection.read_head("GET").map(|response| response.status);
         let well = matches!(status, Ok(..=499 | 501));
-        ensure(well, || format!("{status:?} to {}", request.shown().replace("\r\n", "")))?;
+        let told = status.map_or_else(|_| "no answer".to_owned(), |code| code.to_string());
+        ensure(well, || format!("{told} to {}", request.shown().replace("\r\n", "")))?;
     }
     lives(site)
 }

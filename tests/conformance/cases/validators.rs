@@ -44,7 +44,7 @@ fn has_field(site: &Site, name: &str) -> Verdict {
 
 fn tag_is_strong(site: &Site) -> Verdict {
     let response = site.get_file(&site.file()?)?;
-    ensure(response.strong_tag().is_some(), || format!("ETag: {:?}", response.field("ETag")))
+    ensure(response.strong_tag().is_some(), || format!("ETag: {}", response.told("ETag")))
 }
 
 fn tag_has_its_form(site: &Site) -> Verdict {
@@ -118,7 +118,7 @@ fn never_in_the_future(site: &Site) -> Verdict {
     let read = |name| response.field(name).and_then(|value| httpdate::parse_http_date(value).ok());
     let Some(modified) = read("Last-Modified") else { return Ok(()) };
     ensure(read("Date").is_some_and(|date| modified <= date), || {
-        format!("Last-Modified: {:?}, Date: {:?}", response.field("Last-Modified"), response.field("Date"))
+        format!("Last-Modified: {}, Date: {}", response.told("Last-Modified"), response.told("Date"))
     })
 }
 
@@ -127,8 +127,7 @@ fn no_useless_date(site: &Site, seconds: &str) -> Verdict {
     let seconds = seconds.parse().expect("a number of seconds");
     set_modified(&file.path, SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))?;
     let response = site.get_file(&file)?;
-    let sent = response.field("Last-Modified");
-    ensure(sent.is_none(), || format!("Last-Modified: {sent:?}"))
+    ensure(!response.has("Last-Modified"), || format!("Last-Modified: {}", response.told("Last-Modified")))
 }
 
 fn head_is_get(site: &Site) -> Verdict {
@@ -139,8 +138,8 @@ fn head_is_get(site: &Site) -> Verdict {
     for name in
         ["ETag", "Last-Modified", "Content-Type", "Content-Length", "Cache-Control", "Accept-Ranges", "Vary"]
     {
-        let (one, other) = (full.field(name), head.field(name));
-        ensure(one == other, || format!("{name} is {one:?} for GET, and {other:?} for HEAD"))?;
+        let (one, other) = (full.told(name), head.told(name));
+        ensure(one == other, || format!("{name} is {one} for GET, and {other} for HEAD"))?;
     }
     Ok(())
 }
@@ -170,7 +169,7 @@ fn type_is_sent(site: &Site) -> Verdict {
 fn empty_file(site: &Site) -> Verdict {
     let response = site.get_file(&site.file_of(b"")?)?;
     ensure(response.field("Content-Length") == Some("0"), || {
-        format!("Content-Length: {:?}", response.field("Content-Length"))
+        format!("Content-Length: {}", response.told("Content-Length"))
     })
 }
 
