@@ -242,7 +242,7 @@ impl ServeArgs {
     fn lower(self) -> Result<Config, UsageError> {
         let (settings, secrets) = (self.settings.clone(), self.secrets());
         let configured = self.configure().and_then(|config| {
-            served::refuse(&secrets, &config.root, config.site.dotfiles)?;
+            served::refuse(&secrets, &config.root)?;
             Ok(config)
         });
         configured.map_err(|error| resolve::placed(&settings, error))

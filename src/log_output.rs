@@ -44,17 +44,17 @@ impl<W: Write + AsFd> LogOutput<W> {
 
 impl<W: Write + AsFd> Write for LogOutput<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let has_room = match self.lost {
-            0 => true,
-            lost => {
-                let told = format!("{}{}", self.broken, (self.told)(lost));
-                self.write_line(told.as_bytes(), &NOT_AT_ALL)?
-            }
-        };
         let patience = if self.lost == 0 { PATIENCE } else { NOT_AT_ALL };
-        match has_room && self.write_line(line, &patience)? {
-            true => (self.lost, self.broken) = (0, ""),
-            false => self.lost += 1,
+        if self.lost > 0 {
+            let told = format!("{}{}", self.broken, (self.told)(self.lost));
+            if !self.write_line(told.as_bytes(), &patience)? {
+                self.lost += 1;
+                return Ok(line.len());
+            }
+            (self.lost, self.broken) = (0, "");
+        }
+        if !self.write_line(line, &patience)? {
+            self.lost += 1;
         }
         Ok(line.len())
     }
@@ -99,6 +99,26 @@ mod tests {
         let mut rest = String::new();
         reader.read_to_string(&mut rest).expect("text");
         assert_eq!(rest, format!("{lost} lost\nagain\nand again\n"));
+    }
+
+    #[test]
+    fn each_lost_line_is_told_of_once() {
+        let (mut reader, mut output) = output();
+        let line = format!("{}\n", "x".repeat(4095));
+        let (mut offered, mut taken) = (0, String::new());
+        for round in 0..300 {
+            output.write_all(line.as_bytes()).expect("never an error");
+            offered += 1;
+            if round % 3 == 2 {
+                taken += &read(&mut reader, 4096);
+            }
+        }
+        let lost = output.lost;
+        drop(output);
+        reader.read_to_string(&mut taken).expect("text");
+        let arrived = taken.lines().filter(|line| line.len() == 4095).count() as u64;
+        let told = taken.lines().filter_map(|line| line.strip_suffix(" lost")?.parse::<u64>().ok());
+        assert_eq!(arrived + told.sum::<u64>() + lost, offered);
     }
 
     #[test]

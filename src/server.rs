@@ -2,6 +2,7 @@
 
 mod admin;
 mod announcement;
+mod brief;
 mod confine;
 mod connections;
 mod http2;
@@ -272,9 +273,9 @@ async fn serve(config: Config, again: Box<reload::Again>, prepared: Prepared) ->
     actix_web::rt::spawn(reload::watch(site.clone(), config, again, hangup.ok()));
     let names = std::mem::take(&mut listeners.site.names);
     let admin = admin::start(std::mem::take(&mut listeners.admin), &site)?;
-    let limit = site.crowd().limits().shutdown;
+    let crowd = site.crowd();
     let server = connections::serve(site, listeners, room)?;
-    let ended = stop::run(server, admin, limit, signals).await.map_err(ServerError::Io);
+    let ended = stop::run(server, admin, &crowd, signals).await.map_err(ServerError::Io);
     drop(names);
     keeper.finish();
     ended

@@ -16,9 +16,6 @@ const MOST_CONNECTIONS: usize = 20_000;
 /// Open files that are not for connections.
 const OTHER_FILES: usize = 128;
 
-/// What one address may have in any case: a browser opens six, some proxies dozens.
-const FEW: usize = 64;
-
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub(super) struct LimitArgs {
@@ -66,13 +63,13 @@ impl LimitArgs {
             send: self.send_timeout,
             idle: self.idle_timeout,
             handshake: self.tls_timeout,
-            shutdown: self.shutdown_timeout,
+            // It is counted in seconds.
+            shutdown: Duration::from_secs(self.shutdown_timeout.as_millis().div_ceil(1000) as u64),
             connections,
-            connections_per_address: match self.max_connections_per_address {
-                Some(0) => usize::MAX,
-                Some(number) => number,
-                None => connections.div_ceil(4).max(FEW),
-            },
+            connections_per_address: self.max_connections_per_address.map(|number| match number {
+                0 => usize::MAX,
+                number => number,
+            }),
             rate: self.rate_limit,
         }
     }

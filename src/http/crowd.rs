@@ -50,7 +50,7 @@ impl Crowd {
 
     /// A place for one more; `None` if its address has too many.
     pub(crate) fn enter(self: &Arc<Self>, peer: Option<SocketAddr>) -> Option<Place> {
-        let most = self.limits.connections_per_address;
+        let most = self.limits.of_address();
         let limited = peer.filter(|_| most < usize::MAX);
         let network = limited.map(|peer| Network::of(peer.ip()));
         if let Some(network) = network {
@@ -67,7 +67,7 @@ impl Crowd {
     }
 
     /// How many there are.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.all.load(Ordering::Relaxed)
     }
 

@@ -24,8 +24,8 @@ pub struct Limits {
     pub shutdown: Duration,
     /// How many connections there may be.
     pub connections: usize,
-    /// How many of them one address may have; of IPv6, one network of 64 bits.
-    pub connections_per_address: usize,
+    /// How many of them one address may have; of IPv6, one network of 64 bits. A part of them, if nothing is said.
+    pub connections_per_address: Option<usize>,
     /// How often one address may ask.
     pub rate: Option<Rate>,
 }
@@ -45,7 +45,15 @@ pub const SMALLEST_HEAD: usize = READ;
 /// What actix-http (3.20) keeps of a head before it refuses it.
 pub const LARGEST_HEAD: usize = 128 * 1024;
 
+/// What one address may have in any case: a browser opens six, some proxies dozens.
+const FEW: usize = 64;
+
 impl Limits {
+    /// How many connections one address may have.
+    pub(super) fn of_address(&self) -> usize {
+        self.connections_per_address.unwrap_or(self.connections.div_ceil(4).max(FEW))
+    }
+
     /// How long nothing may move on an HTTP/2 connection while a request on it is being answered: a digest is computed, or the client
     /// pauses.
     pub(crate) fn of_answers(&self) -> Duration {
@@ -62,7 +70,7 @@ impl Limits {
         handshake: Duration::from_secs(10),
         shutdown: Duration::from_secs(30),
         connections: usize::MAX,
-        connections_per_address: usize::MAX,
+        connections_per_address: Some(usize::MAX),
         rate: None,
     };
 }

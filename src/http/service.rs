@@ -44,7 +44,13 @@ impl SiteService {
         let (path, turn) = (request.path(), request.conn_data::<Turn>());
         let refused = match site.crowd.count_request(request.head().peer_addr, turn) {
             Err(problem) => Err(problem.respond_as_document()),
-            Ok(()) => site.refuse_early(request.head(), path).await,
+            Ok(()) => {
+                let refused = site.refuse_early(request.head(), path).await;
+                refused.map_err(|mut response| {
+                    site.accompany(path, request.head(), &mut response);
+                    response
+                })
+            }
         };
         let Err(mut response) = refused else {
             if let Some(turn) = turn {
@@ -52,7 +58,6 @@ impl SiteService {
             }
             return Ok(request);
         };
-        site.accompany(path, request.head(), &mut response);
         site.note(request.head(), Visitor::ANYBODY, &response, began);
         if let Some(turn) = turn {
             turn.end();

@@ -64,15 +64,17 @@ impl WatchedFile {
         Ok(bytes)
     }
 
-    /// The relative paths at which it lies in `folder`: where its name is, and where that leads if it is a link.
-    pub fn places_in(&self, folder: &Path) -> Vec<PathBuf> {
-        let Ok(folder) = folder.canonicalize() else { return Vec::new() };
-        let named = self.path.file_name().and_then(|name| {
-            let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
-            Some(parent.unwrap_or(Path::new(".")).canonicalize().ok()?.join(name))
-        });
-        let places = [named, self.path.canonicalize().ok()].into_iter().flatten();
-        places.filter_map(|place| place.strip_prefix(&folder).map(Path::to_owned).ok()).collect()
+    /// Whether it lies in `folder`: as it is named, where the folder of its name is, or where it leads if it is a link.
+    pub fn is_in(&self, folder: &Path) -> bool {
+        let (absolute, real) = (std::path::absolute(folder), folder.canonicalize());
+        let folders: Vec<PathBuf> = absolute.into_iter().chain(real).collect();
+        let beside = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let places = [
+            std::path::absolute(&self.path),
+            beside.unwrap_or(Path::new(".")).canonicalize(),
+            self.path.canonicalize(),
+        ];
+        places.iter().flatten().any(|place| folders.iter().any(|folder| place.starts_with(folder)))
     }
 
     /// A FIFO is not waited for.

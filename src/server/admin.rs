@@ -1,15 +1,12 @@
 //! The listener at which the server tells of itself, for who watches it, apart from the one at which it serves. It has a worker of
 //! its own: what crowds the site does not keep anybody from asking how it is.
 
-use std::convert::Infallible;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use actix_http::{HttpService, Request};
 use actix_server::{Server, ServerHandle};
-use actix_service::fn_service;
 
-use super::ServerError;
+use super::{ServerError, brief};
 use crate::http::SiteService;
 
 /// How long a head may take.
@@ -33,16 +30,8 @@ pub(super) fn start(
         .disable_signals();
     for listener in listeners {
         let site = site.clone();
-        let worker = move || {
-            let site = site.clone();
-            HttpService::build()
-                .client_request_timeout(HEAD_LIMIT)
-                .finish(fn_service(move |request: Request| {
-                    std::future::ready(Ok::<_, Infallible>(site.tell(&request)))
-                }))
-                .tcp()
-        };
-        builder = builder.listen("admin", listener, worker).map_err(ServerError::Io)?;
+        builder =
+            brief::listen(builder, listener, HEAD_LIMIT, |_| Some(()), move |request| site.tell(request))?;
     }
     let server = builder.run();
     let handle = server.handle();

@@ -67,10 +67,8 @@ struct Connections<A, B> {
 pub(super) fn serve(site: SiteService, listeners: Listeners, room: Room) -> Result<Server, ServerError> {
     let crowd = site.crowd();
     let limits = crowd.limits();
-    let mut builder = room
-        .give(Server::build())
-        .shutdown_timeout(limits.shutdown.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX))
-        .disable_signals();
+    let mut builder =
+        room.give(Server::build()).shutdown_timeout(limits.shutdown.as_secs()).disable_signals();
     let shared = Shared { site, stopping: builder.graceful_shutdown_signal(), tls: listeners.tls };
     let ports = listeners.site.tcp.iter().map(|listener| Ok(listener.local_addr()?.port()));
     let ports = ports.collect::<io::Result<Vec<_>>>().map_err(ServerError::Io)?;

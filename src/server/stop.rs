@@ -3,14 +3,16 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix_server::{Server, ServerHandle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Sleep;
 
 use super::manager;
+use crate::http::Crowd;
 
 /// The signals to stop, which do not end the process from now on.
 pub(super) struct Signals {
@@ -31,7 +33,12 @@ enum Wish {
 enum Event {
     Ended(io::Result<()>),
     Wished(Wish),
+    /// There is hardly any time left.
+    Late,
 }
+
+/// So long before the limit it is looked who will be cut off.
+const BEFORE: Duration = Duration::from_millis(50);
 
 impl Signals {
     pub(super) fn new() -> io::Result<Self> {
@@ -40,11 +47,12 @@ impl Signals {
     }
 }
 
-/// Runs `server` until it has ended, by itself or on a signal, with which `other` ends, too. It cuts off what takes longer than `limit` then.
+/// Runs `server` until it has ended, by itself or on a signal, with which `other` ends, too. What takes longer than the limit then
+/// is cut off.
 pub(super) async fn run(
     server: Server,
     other: Option<ServerHandle>,
-    limit: Duration,
+    crowd: &Crowd,
     mut signals: Signals,
 ) -> io::Result<()> {
     let handle = server.handle();
@@ -54,7 +62,8 @@ pub(super) async fn run(
         return ended;
     }
     manager::ready();
-    let mut stopping: Option<(Instant, _)> = None;
+    let (mut stopping, mut late) = (None, None::<Pin<Box<Sleep>>>);
+    let limit = crowd.limits().shutdown;
     loop {
         let event = poll_fn(|context| {
             if let Poll::Ready(ended) = server.as_mut().poll(context) {
@@ -63,22 +72,29 @@ pub(super) async fn run(
             if signals.rude.poll_recv(context).is_ready() {
                 return Poll::Ready(Event::Wished(Wish::Leave));
             }
+            if late.as_mut().is_some_and(|late| late.as_mut().poll(context).is_ready()) {
+                return Poll::Ready(Event::Late);
+            }
             let asked = signals.gentle.iter_mut().any(|signal| signal.poll_recv(context).is_ready());
             if asked { Poll::Ready(Event::Wished(Wish::Finish)) } else { Poll::Pending }
         });
         match event.await {
-            Event::Ended(ended) => {
-                if stopping.as_ref().is_some_and(|(since, _)| since.elapsed() >= limit) {
-                    log::warn!("what took longer than --shutdown-timeout ({limit:?}) was cut off");
+            Event::Ended(ended) => return ended,
+            Event::Late => {
+                late = None;
+                if crowd.count() > 0 {
+                    log::warn!(
+                        "--shutdown-timeout ({limit:?}) is over: connections are cut off, {} of them",
+                        crowd.count()
+                    );
                 }
-                return ended;
             }
             Event::Wished(Wish::Finish) if stopping.is_none() => {
                 manager::stopping();
                 log::info!("a signal to stop: what has begun is brought to its end");
                 // They are told at once; that all have heard it is not waited for here.
-                let told = (handle.stop(true), other.as_ref().map(|other| other.stop(true)));
-                stopping = Some((Instant::now(), told));
+                stopping = Some((handle.stop(true), other.as_ref().map(|other| other.stop(true))));
+                late = Some(Box::pin(tokio::time::sleep(limit.saturating_sub(BEFORE))));
             }
             Event::Wished(_) => {
                 log::warn!("a signal to stop at once: what is being sent is cut off");

@@ -42,7 +42,7 @@ pub struct TlsError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Hope {
     None,
-    /// It is not valid yet.
+    /// It is not valid yet, or cannot be read at the moment.
     Later,
 }
 
@@ -216,7 +216,11 @@ fn read(file: &WatchedFile) -> Result<Vec<u8>, TlsError> {
     file.read().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => TlsError::new(file.path(), "there is no such file"),
         io::ErrorKind::PermissionDenied => TlsError::new(file.path(), "the server's user may not read it"),
-        _ => TlsError::new(file.path(), format!("it cannot be read: {error}")),
+        // That may pass: no descriptor is free, the disk has trouble.
+        _ => TlsError {
+            hope: Hope::Later,
+            ..TlsError::new(file.path(), format!("it cannot be read: {error}"))
+        },
     })
 }
 

@@ -499,6 +499,10 @@ fn secrets_in_the_served_folder_are_refused() {
     fs::copy(folder.outside("one.key"), folder.path("one.key")).unwrap();
     std::os::unix::fs::symlink("root/accounts", folder.outside("link")).unwrap();
     std::os::unix::fs::symlink("../one.key", folder.path("link.key")).unwrap();
+    folder.write_outside("fine", "@/:r\n");
+    std::os::unix::fs::symlink("sub/.hidden", folder.path("shown")).unwrap();
+    std::os::unix::fs::symlink("..", folder.path("out")).unwrap();
+    std::os::unix::fs::symlink("root", folder.outside("alias")).unwrap();
     let tls = |key| vec!["root", "--tls-cert", "one.crt", "--tls-key", key];
     for (arguments, told) in [
         (vec!["root", "--auth-file", "root/accounts"], Some("--auth-file root/accounts")),
@@ -508,20 +512,28 @@ fn secrets_in_the_served_folder_are_refused() {
         (vec!["root", "-c", "root/ifmatch.toml"], Some("--config root/ifmatch.toml")),
         (tls("root/one.key"), Some("--tls-key root/one.key")),
         (tls("root/link.key"), Some("--tls-key root/link.key")),
-        // No request can name these.
-        (tls("one.key"), None),
-        (vec!["root", "--auth-file", "root/sub/.hidden/accounts"], None),
+        // A name that is not served may be reached by a link all the same.
         (
-            vec!["root", "--hidden", "--auth-file", "root/sub/.hidden/accounts"],
+            vec!["root", "--auth-file", "root/sub/.hidden/accounts"],
             Some("--auth-file root/sub/.hidden/accounts"),
         ),
+        (vec!["root", "--auth-file", "root/shown/accounts"], Some("--auth-file root/shown/accounts")),
+        (
+            vec!["root", "--follow-symlinks", "all", "--auth-file", "root/out/fine"],
+            Some("--auth-file root/out/fine"),
+        ),
+        (vec!["alias", "--auth-file", "root/accounts"], Some("--auth-file root/accounts")),
+        (vec!["alias", "--auth-file", "alias/accounts"], Some("--auth-file alias/accounts")),
+        (tls("one.key"), None),
+        (vec!["root", "--auth-file", "fine"], None),
     ] {
         let output = Launch::bare().command(&folder).arg("check").args(&arguments).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         match told {
             None => assert!(output.status.success(), "{arguments:?}: {said}"),
             Some(told) => {
-                let told = format!("ifmatch: {told}: it lies in the served folder, ");
+                let told =
+                    format!("ifmatch: {told}: it lies in the served folder, where requests may reach it; ");
                 assert!(!output.status.success() && said.starts_with(&told), "{arguments:?}: {said}");
             }
         }

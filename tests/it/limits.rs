@@ -105,11 +105,14 @@ fn answers_go_on_for_as_long_as_is_said_after_a_signal_to_stop() {
     // Nobody takes the rest, and it does not wait for more than that.
     assert!(server.wait().success());
     let said = server.stderr();
-    assert!(said.contains("what took longer than --shutdown-timeout (1s) was cut off"), "{said}");
-    let mut idle = serving(&["--shutdown-timeout", "30s"]);
-    idle.signal(rustix::process::Signal::TERM);
-    assert!(idle.wait().success());
-    assert_eq!(idle.stderr(), "");
+    assert!(said.contains("--shutdown-timeout (1s) is over: connections are cut off, 1 of them"), "{said}");
+    // A connection that idles is no answer.
+    let mut server = serving(&["--shutdown-timeout", "4s"]);
+    let mut client = server.connect();
+    client.ask(&get("/file")).expect(200);
+    server.signal(rustix::process::Signal::TERM);
+    assert!(server.wait().success());
+    assert_eq!(server.stderr(), "");
 }
 
 #[test]
@@ -255,6 +258,15 @@ fn through_a_limit(files: usize) -> Launch {
 fn no_more_connections_are_let_in_than_files_may_be_open() {
     let server = through_a_limit(300).args(["--max-connections", "5000"]).start();
     assert_eq!(metric(&server, "ifmatch_connections_limit"), 172);
+    // A quarter of those that there may be, not of those that were asked for.
+    let mut crowd: Vec<Client> = (0..64).map(|_| server.connect()).collect();
+    eventually("one is too many", || {
+        crowd.push(server.connect());
+        let mut other = connect_from(&server, [127, 0, 0, 2]);
+        let metrics = other.ask(&get("/__ifmatch__/metrics")).expect(200).text();
+        (!metrics.contains("\nifmatch_connections_refused_total 0\n")).then_some(())
+    });
+    assert!(crowd.len() < 80, "{}", crowd.len());
     let said = server.stderr();
     assert!(
         said.contains("--max-connections 5000: 300 files may be open, so that it is 172 connections"),
@@ -291,6 +303,17 @@ fn a_crowd_keeps_nobody_from_asking_how_the_server_is() {
         Client::connect(admin).ask(&get("/health")).expect(200);
     }
     drop(crowd);
+    // Nor who never ends a question there.
+    let mut endless: Vec<Client> = (0..64).map(|_| Client::connect(admin)).collect();
+    for client in &mut endless {
+        client.send("POST /health HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    }
+    for client in &mut endless {
+        client.be_patient(Duration::from_secs(60));
+        client.read(&request("POST", "/health")).expect(404);
+        assert_eq!(rest_of(client), "");
+    }
+    Client::connect(admin).ask(&get("/health")).expect(200);
 }
 
 #[test]

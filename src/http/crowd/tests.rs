@@ -3,7 +3,11 @@
 use super::*;
 
 fn crowd(connections: usize, connections_per_address: usize) -> Arc<Crowd> {
-    Arc::new(Crowd::new(Limits { connections, connections_per_address, ..Limits::DEFAULT }))
+    Arc::new(Crowd::new(Limits {
+        connections,
+        connections_per_address: Some(connections_per_address),
+        ..Limits::DEFAULT
+    }))
 }
 
 fn peer(text: &str) -> Option<SocketAddr> {
