@@ -157,7 +157,7 @@ pub fn run(config: Config, again: impl Fn() -> Result<Config, String> + 'static)
 
 fn start(mut config: Config, again: Box<reload::Again>) -> Result<(), ServerError> {
     let room = Room::make(config.site.limits.connections)?;
-    config.site.limits.connections = room.connections;
+    (config.site.limits.connections, config.site.limits.more_files) = (room.connections, room.more_files);
     let certificates = config.tls.as_ref().map(Certificates::read).transpose().map_err(ServerError::Tls)?;
     let site = listen::site(&config)?;
     if !site.unix.is_empty() {

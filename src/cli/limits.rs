@@ -40,7 +40,7 @@ pub(super) struct LimitArgs {
     /// The largest head of a request, 4K to 128K (431)
     #[arg(long, value_name = "SIZE", default_value = "128K", env = "IFMATCH_MAX_HEAD_SIZE", value_parser = head_size)]
     max_head_size: usize,
-    /// How many connections there may be; more wait until one ends [default: half of the open files that are allowed, at
+    /// How many connections there may be; more wait until one ends [default: two fifths of the open files that are allowed, at
     /// most 20000]
     #[arg(long, value_name = "NUMBER", env = "IFMATCH_MAX_CONNECTIONS", value_parser = connections)]
     max_connections: Option<usize>,
@@ -70,17 +70,20 @@ impl LimitArgs {
                 0 => usize::MAX,
                 number => number,
             }),
+            // Decided at start.
+            more_files: usize::MAX,
             rate: self.rate_limit,
         }
     }
 }
 
-/// Half of the files that the process may open: each connection may have one of the folder open besides its own.
+/// Two fifths of the files that the process may open: each connection may have one of the folder open besides its own, and those of HTTP/2
+/// more than one.
 fn usual_connections() -> usize {
     let files = getrlimit(Resource::Nofile)
         .maximum
         .map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX));
-    (files.saturating_sub(OTHER_FILES) / 2).clamp(1, MOST_CONNECTIONS)
+    (files.saturating_sub(OTHER_FILES) / 5 * 2).clamp(1, MOST_CONNECTIONS)
 }
 
 fn duration(text: &str) -> Result<Duration, &'static str> {

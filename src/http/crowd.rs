@@ -23,7 +23,12 @@ pub(crate) struct Crowd {
     limits: Limits,
     rates: Option<Rates>,
     too_early: AtomicU64,
+    /// Files that are open for answers, besides one a connection.
+    open: AtomicUsize,
 }
+
+/// The place of one more open file, until it is dropped.
+pub(super) struct OpenPlace(Arc<Crowd>);
 
 /// One connection's place among them, until it is dropped.
 pub(crate) struct Place {
@@ -39,6 +44,7 @@ impl Crowd {
             of: Mutex::default(),
             rates: limits.rate.map(Rates::new),
             too_early: AtomicU64::new(0),
+            open: AtomicUsize::new(0),
             limits,
         }
     }
@@ -64,6 +70,13 @@ impl Crowd {
         }
         self.all.fetch_add(1, Ordering::Relaxed);
         Some(Place { crowd: Arc::clone(self), network })
+    }
+
+    /// A place for a file more than one on a connection; `None` if there is none.
+    pub(super) fn open_more(self: &Arc<Self>) -> Option<OpenPlace> {
+        let place = OpenPlace(Arc::clone(self));
+        // Taken first, and given back by the drop.
+        (self.open.fetch_add(1, Ordering::Relaxed) < self.limits.more_files).then_some(place)
     }
 
     /// How many there are.
@@ -106,6 +119,12 @@ impl Crowd {
 
     fn of(&self) -> MutexGuard<'_, HashMap<Network, usize>> {
         self.of.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for OpenPlace {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -63,6 +63,13 @@ impl Problem {
             .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
+    /// 503.
+    pub(super) fn too_many_files() -> Self {
+        let detail = "This connection has as many large files under way as can be open now; ask again when one has come.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+            .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+
     /// 429 (RFC 6585 4).
     pub(super) fn too_early(wait: Duration) -> Self {
         let seconds = wait.as_secs() + 1;

@@ -26,6 +26,8 @@ pub struct Limits {
     pub connections: usize,
     /// How many of them one address may have; of IPv6, one network of 64 bits. A part of them, if nothing is said.
     pub connections_per_address: Option<usize>,
+    /// How many files may be open for answers of HTTP/2, besides one a connection.
+    pub more_files: usize,
     /// How often one address may ask.
     pub rate: Option<Rate>,
 }
@@ -71,6 +73,7 @@ impl Limits {
         shutdown: Duration::from_secs(30),
         connections: usize::MAX,
         connections_per_address: Some(usize::MAX),
+        more_files: usize::MAX,
         rate: None,
     };
 }

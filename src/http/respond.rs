@@ -6,10 +6,11 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::body::{self, FileBody};
+use super::body::{self, FileBody, Stream};
 use super::cors;
 use super::error::Problem;
 use super::fields::{Fields, Representation, ResponseFields, date_field, insert, now, set, validators};
+use super::streams::FromFile;
 use crate::resource_path::ResourcePath;
 use crate::semantics::http_date::HttpDate;
 use crate::semantics::preferences::Return;
@@ -30,12 +31,18 @@ const NOSNIFF: (HeaderName, HeaderValue) =
 
 /// 200.
 pub(super) fn whole(representation: &Representation<'_>, content: Content, now: HttpDate) -> HttpResponse {
-    let body = match content {
-        Content::Memory(bytes) => body::memory(bytes),
-        Content::File(file) => BoxBody::new(file.whole(representation.length)),
+    let mut response = match content {
+        Content::Memory(bytes) => HttpResponse::with_body(StatusCode::OK, body::memory(bytes)),
+        Content::File(file) => from_file(StatusCode::OK, file.whole(representation.length)),
     };
-    let mut response = HttpResponse::with_body(StatusCode::OK, body);
     describe(response.headers_mut(), representation, now);
+    response
+}
+
+/// An answer that has a file open until all of it is taken.
+fn from_file(status: StatusCode, stream: Stream) -> HttpResponse {
+    let mut response = HttpResponse::with_body(status, BoxBody::new(stream));
+    response.extensions_mut().insert(FromFile);
     response
 }
 
@@ -53,11 +60,12 @@ pub(super) fn part(
     range: ByteRange,
     now: HttpDate,
 ) -> HttpResponse {
-    let body = match content {
-        Content::Memory(bytes) => body::memory(body::slice(&bytes, range)),
-        Content::File(file) => BoxBody::new(file.part(range)),
+    let mut response = match content {
+        Content::Memory(bytes) => {
+            HttpResponse::with_body(StatusCode::PARTIAL_CONTENT, body::memory(body::slice(&bytes, range)))
+        }
+        Content::File(file) => from_file(StatusCode::PARTIAL_CONTENT, file.part(range)),
     };
-    let mut response = HttpResponse::with_body(StatusCode::PARTIAL_CONTENT, body);
     describe(response.headers_mut(), representation, now);
     set(response.headers_mut(), header::CONTENT_RANGE, &content_range(range, representation.length));
     response
@@ -77,11 +85,12 @@ pub(super) fn parts(
 ) -> HttpResponse {
     let media_type = representation.fields.content_type.to_str().unwrap_or("application/octet-stream");
     let (boundary, segments) = body::multipart(ranges, media_type, representation.length);
-    let body = match content {
-        Content::Memory(bytes) => body::memory(body::gather(&bytes, segments)),
-        Content::File(file) => BoxBody::new(file.segments(segments)),
+    let mut response = match content {
+        Content::Memory(bytes) => {
+            HttpResponse::with_body(StatusCode::PARTIAL_CONTENT, body::memory(body::gather(&bytes, segments)))
+        }
+        Content::File(file) => from_file(StatusCode::PARTIAL_CONTENT, file.segments(segments)),
     };
-    let mut response = HttpResponse::with_body(StatusCode::PARTIAL_CONTENT, body);
     describe(response.headers_mut(), representation, now);
     let text = format!("multipart/byteranges; boundary={boundary}");
     set(response.headers_mut(), header::CONTENT_TYPE, &text);

@@ -17,7 +17,7 @@ use arc_swap::ArcSwap;
 use super::crowd::Crowd;
 use super::error::Problem;
 use super::express::Express;
-use super::streams::Streams;
+use super::streams::{FromFile, Streams};
 use super::turns::Turn;
 use super::{HEALTH, METRICS, Site, SiteOptions, TurnStream, access, origin, write};
 use crate::access::Visitor;
@@ -122,7 +122,11 @@ impl Site {
             _ => self.answer(path, request, &mut payload).await,
         };
         write::read_over(payload);
-        if let Some(Some(answering)) = answering {
+        if let Some(Some(mut answering)) = answering {
+            let is_file = response.extensions().get::<FromFile>().is_some();
+            if is_file && !answering.may_have_file(&self.crowd) {
+                response = Problem::too_many_files().respond(request);
+            }
             response = response.map_body(|_, body| answering.watch(body));
         }
         self.note(request.head(), access::visitor(request), &response, began);

@@ -1,56 +1,128 @@
 //! How many requests one HTTP/2 connection may have answered at the same time. The protocol layer sets no limit (actix-http
-//! 3.20 leaves SETTINGS_MAX_CONCURRENT_STREAMS out), and a stream whose answer nobody takes holds memory.
+//! 3.20 leaves SETTINGS_MAX_CONCURRENT_STREAMS out), and a stream whose answer nobody takes holds memory and an open file.
 
+use std::array;
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::web::Bytes;
+use tokio::time::Instant;
+
+use super::crowd::{Crowd, OpenPlace};
 
 /// As many as RFC 9113 6.5.2 advises to allow at least.
 const LIMIT: usize = 100;
 
 /// The requests of one connection that are being answered.
-#[derive(Clone, Default)]
-pub(crate) struct Streams(Rc<Cell<usize>>);
+#[derive(Clone)]
+pub(crate) struct Streams(Rc<Table>);
+
+struct Table {
+    places: [Cell<State>; LIMIT],
+    count: Cell<usize>,
+    /// Whether the one file that a connection may have open in any case is taken.
+    has_file: Cell<bool>,
+}
+
+/// What becomes of one of them.
+#[derive(Clone, Copy)]
+enum State {
+    Free,
+    /// The answer is being made.
+    Made,
+    /// It is on its way; a piece of it was taken last at this moment.
+    Sent(Instant),
+}
 
 /// One of them.
-pub(super) struct Answering(Streams);
+pub(super) struct Answering {
+    streams: Streams,
+    place: usize,
+    file: Option<Taken>,
+}
+
+/// The file that an answer comes from.
+enum Taken {
+    /// The one of the connection.
+    Own,
+    /// One more.
+    More { _place: OpenPlace },
+}
+
+/// A mark on answers that are read from an open file.
+#[derive(Clone, Copy)]
+pub(super) struct FromFile;
 
 /// A body that counts until the last of it is taken.
 struct Counted {
     body: BoxBody,
-    _answering: Answering,
+    answering: Answering,
+}
+
+impl Default for Streams {
+    fn default() -> Self {
+        let places = array::from_fn(|_| Cell::new(State::Free));
+        Self(Rc::new(Table { places, count: Cell::new(0), has_file: Cell::new(false) }))
+    }
 }
 
 impl Streams {
     /// Whether there are any.
     pub(crate) fn are_answered(&self) -> bool {
-        self.0.get() > 0
+        self.0.count.get() > 0
+    }
+
+    /// Of how many nothing was taken for so long.
+    pub(crate) fn stalled(&self, time: Duration) -> usize {
+        let is_stalled =
+            |place: &&Cell<State>| matches!(place.get(), State::Sent(taken) if taken.elapsed() >= time);
+        self.0.places.iter().filter(is_stalled).count()
     }
 
     /// One more; `None` if there are too many.
     pub(super) fn begin(&self) -> Option<Answering> {
-        let count = self.0.get();
-        (count < LIMIT).then(|| {
-            self.0.set(count + 1);
-            Answering(self.clone())
-        })
+        let place = self.0.places.iter().position(|place| matches!(place.get(), State::Free))?;
+        self.0.places[place].set(State::Made);
+        self.0.count.set(self.0.count.get() + 1);
+        Some(Answering { streams: self.clone(), place, file: None })
     }
 }
 
 impl Answering {
+    /// Notes that the answer comes from an open file; whether it may. One file a connection may in any case, more as long as there are
+    /// places for all.
+    pub(super) fn may_have_file(&mut self, crowd: &Arc<Crowd>) -> bool {
+        self.file = match self.streams.0.has_file.replace(true) {
+            false => Some(Taken::Own),
+            true => crowd.open_more().map(|_place| Taken::More { _place }),
+        };
+        self.file.is_some()
+    }
+
     /// Lets it count as long as `body` is there.
     pub(super) fn watch(self, body: BoxBody) -> BoxBody {
-        BoxBody::new(Counted { body, _answering: self })
+        self.note_taken();
+        BoxBody::new(Counted { body, answering: self })
+    }
+
+    fn note_taken(&self) {
+        self.streams.0.places[self.place].set(State::Sent(Instant::now()));
     }
 }
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.0.0.set(self.0.0.get().saturating_sub(1));
+        let table = &self.streams.0;
+        table.places[self.place].set(State::Free);
+        table.count.set(table.count.get().saturating_sub(1));
+        if matches!(self.file, Some(Taken::Own)) {
+            table.has_file.set(false);
+        }
     }
 }
 
@@ -65,6 +137,7 @@ impl MessageBody for Counted {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        self.answering.note_taken();
         Pin::new(&mut self.body).poll_next(context)
     }
 }

@@ -20,12 +20,12 @@ use tokio::io::AsyncWrite;
 use tokio_rustls::TlsAcceptor;
 
 use super::ServerError;
-use super::http2::Http2Stream;
+use super::http2::{Http2Stream, Patience};
 use super::listen;
 use super::redirect;
 use super::room::Room;
 use super::transport::Transport;
-use crate::http::{self, Opening, SiteService, Streams, TurnStream};
+use crate::http::{self, Opening, SiteService, TurnStream};
 
 /// How long an answer that came before the end of the request's body is given to reach the client.
 const LINGER: Duration = Duration::from_secs(30);
@@ -233,13 +233,10 @@ where
             let stream = connection.await?;
             if stream.speaks_http2() {
                 let (stopping, crowd) = (shared.stopping, shared.site.crowd());
-                let head_size = crowd.limits().head_size;
+                let limits = crowd.limits().clone();
                 let stopped = async move { stopping.notified().await };
-                let limit = move |streams: &Streams| match streams.are_answered() {
-                    true => crowd.limits().of_answers(),
-                    false => crowd.idle_limit(),
-                };
-                let stream = Http2Stream::new(stream, stopped, limit, head_size);
+                let patience = Patience { idle: Box::new(move || crowd.idle_limit()), limits };
+                let stream = Http2Stream::new(stream, stopped, patience);
                 return Box::pin(http2.call((stream, Protocol::Http2, peer))).await;
             }
             let stopping = shared.stopping;

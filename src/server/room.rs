@@ -23,6 +23,8 @@ const WORKERS: usize = 512;
 pub(super) struct Room {
     pub(super) workers: usize,
     pub(super) connections: usize,
+    /// Files that may be open for answers, besides one a connection.
+    pub(super) more_files: usize,
 }
 
 impl Room {
@@ -47,9 +49,11 @@ impl Room {
         if files < LEAST_FILES {
             return None;
         }
-        let connections = connections.min(files - OTHER_FILES.min(files / 2));
+        let files_of_clients = files - OTHER_FILES.min(files / 2);
+        let connections = connections.min(files_of_clients);
         let workers = processors().min(WORKERS).min(files / FILES_A_WORKER).min(connections);
-        Some(Self { workers, connections })
+        let more_files = files_of_clients.saturating_sub(connections.saturating_mul(2));
+        Some(Self { workers, connections, more_files })
     }
 
     /// Lets more connections than that wait until one ends. A worker has its share of them, rounded up.

@@ -219,3 +219,52 @@ fn a_request_that_pauses_is_no_idle_connection() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "2 201", "{output:?}");
     assert_eq!(std::fs::read(server.folder().path("paused")).unwrap(), b"onetwo");
 }
+
+#[test]
+fn pings_keep_no_connection_and_no_answer_that_nobody_takes() {
+    let server = served(&["--idle-timeout", "1s", "--send-timeout", "1s", "--body-timeout", "1s"]);
+    server.folder().write("file", vec![b'x'; 3 << 20]);
+    assert_eq!(curl(&server, "/file", &["--http2"]).len(), 3 << 20);
+    for (name, first) in [
+        ("nothing asked", Vec::new()),
+        ("answers that nobody takes", frame(HEADERS, END_STREAM | END_HEADERS, 1, GET_FILE)),
+        ("a head that does not end", frame(HEADERS, END_STREAM, 1, GET_FILE)),
+    ] {
+        let mut http2 = Http2::connect(&server);
+        assert!(http2.send(&first));
+        let ping = match name.starts_with("a head") {
+            // Nothing else may come between the parts of a head.
+            true => frame(CONTINUATION, 0, 1, &[]),
+            false => frame(PING, 0, 0, &[0; 8]),
+        };
+        eventually(name, || {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            (!http2.send(&ping)).then_some(())
+        });
+        assert!(http2.ends(), "{name}");
+    }
+}
+
+#[test]
+fn answers_that_nobody_takes_leave_files_for_others() {
+    let limit = ["sh", "-c", "ulimit -n 300; exec \"$@\"", "sh"];
+    let server = serving(launch("one").through(&limit));
+    server.folder().write("file", vec![b'x'; 3 << 20]);
+    assert_eq!(curl(&server, "/file", &["--http2"]).len(), 3 << 20);
+    let mut connections: Vec<Http2> = (0..4).map(|_| Http2::connect(&server)).collect();
+    let mut sent = 0;
+    for http2 in &mut connections {
+        let ask = |number: u32| frame(HEADERS, END_STREAM | END_HEADERS, 2 * number + 1, GET_FILE);
+        assert!(http2.send(&(0..100).flat_map(ask).collect::<Vec<u8>>()));
+        for _ in 0..100 {
+            let head = http2.next(|frame| frame.kind == HEADERS).expect("an answer");
+            // `:status: 200` of the static table; the others are 503.
+            sent += usize::from(head.payload[0] == 0x88);
+        }
+    }
+    // One for each, and as many more as there are besides one for each connection that there may be.
+    assert!((4..=4 + 40).contains(&sent), "{sent} files are open");
+    assert_eq!(curl(&server, "/file", &["--http1.1"]).len(), 3 << 20);
+    assert_eq!(curl(&server, "/file", &["--http2"]).len(), 3 << 20);
+    assert!(!server.stderr().contains("Too many open files"), "{}", server.stderr());
+}

@@ -242,7 +242,7 @@ fn more_connections_than_there_may_be_wait_until_one_ends() {
 
 #[test]
 fn the_usual_number_of_connections_leaves_files_for_other_things() {
-    for (files, wanted) in [(1024, 448), (256, 64), (130, 1)] {
+    for (files, wanted) in [(1024, 358), (256, 50), (130, 1)] {
         let server =
             Launch::new().through(&["sh", "-c", &format!("ulimit -n {files}; exec \"$@\""), "sh"]).start();
         assert_eq!(metric(&server, "ifmatch_connections_limit"), wanted, "{files} files");

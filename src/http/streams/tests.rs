@@ -1,6 +1,7 @@
-//! How many answers one connection gets.
+//! How many answers one connection gets, and how many open files.
 
 use super::*;
+use crate::http::Limits;
 
 #[test]
 fn a_connection_has_so_many_answers_and_no_more() {
@@ -12,4 +13,45 @@ fn a_connection_has_so_many_answers_and_no_more() {
     assert!(one.is_some() && streams.begin().is_none());
     drop(one);
     assert!(streams.begin().is_some());
+    drop(bodies);
+    assert!(!streams.are_answered());
+}
+
+#[test]
+fn a_connection_has_one_open_file_in_any_case_and_more_while_there_are_places() {
+    let crowd = Arc::new(Crowd::new(Limits { more_files: 2, ..Limits::DEFAULT }));
+    let (one, other) = (Streams::default(), Streams::default());
+    let with_file = |streams: &Streams| {
+        let mut answering = streams.begin().unwrap();
+        answering.may_have_file(&crowd).then_some(answering)
+    };
+    let mut of_one: Vec<_> = (0..5).map(|_| with_file(&one)).collect();
+    assert_eq!(of_one.iter().map(Option::is_some).collect::<Vec<_>>(), [true, true, true, false, false]);
+    let first = with_file(&other);
+    assert!(first.is_some() && with_file(&other).is_none());
+    // Whoever ends gives back what was taken.
+    of_one.remove(1);
+    let second = with_file(&other);
+    assert!(second.is_some() && with_file(&other).is_none());
+    of_one.remove(0);
+    assert!(with_file(&one).is_some());
+}
+
+#[test]
+fn an_answer_of_which_nothing_is_taken_is_told() {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let (streams, minute) = (Streams::default(), Duration::from_secs(60));
+        let made = streams.begin();
+        let _taken = streams.begin().unwrap().watch(BoxBody::new("x"));
+        let mut other = streams.begin().unwrap().watch(BoxBody::new("x"));
+        assert_eq!(streams.stalled(minute), 0);
+        tokio::time::sleep(minute).await;
+        assert_eq!(streams.stalled(minute), 2);
+        let next = std::future::poll_fn(|context| Pin::new(&mut other).poll_next(context)).await;
+        assert!(next.is_some());
+        assert_eq!(streams.stalled(minute), 1);
+        drop(made);
+    });
 }

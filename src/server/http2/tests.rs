@@ -4,43 +4,107 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
 
-const IDLE_LIMIT: Duration = Duration::from_secs(75);
+/// Of which each limit has its own length.
+fn limits() -> Limits {
+    let [head, body, send, idle] = [20, 30, 60, 75].map(Duration::from_secs);
+    Limits { head, body, send, idle, head_size: 100, ..Limits::DEFAULT }
+}
 
-#[test]
-fn it_ends_when_nothing_moves_and_soon_when_the_server_is_to_stop() {
+fn over<S>(stream: S, stopped: impl Future<Output = ()> + 'static) -> Http2Stream<S> {
+    let patience = Patience { idle: Box::new(|| limits().idle), limits: limits() };
+    Http2Stream::new(stream, stopped, patience)
+}
+
+fn frame(kind: u8, flags: u8, content: &[u8]) -> Vec<u8> {
+    let size = u32::try_from(content.len()).unwrap().to_be_bytes();
+    [&[size[1], size[2], size[3], kind, flags, 0, 0, 0, 1], content].concat()
+}
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const REQUEST: (u8, u8, &[u8]) = (1, 4, b"request");
+const PING: (u8, u8, &[u8]) = (6, 0, b"12345678");
+
+/// After how many seconds a connection ends on which the client sends this, and goes on to send `again` every five seconds.
+fn ends_after(first: &[(u8, u8, &[u8])], again: Option<(u8, u8, &'static [u8])>) -> u64 {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
-        let (mut client, server) = tokio::io::duplex(100);
-        let mut stream = Http2Stream::new(server, std::future::pending(), |_| IDLE_LIMIT, 100);
-        let began = Instant::now();
-        client.write_all(b"x").await.unwrap();
-        let mut buffer = [0; 10];
-        assert_eq!(stream.read(&mut buffer).await.unwrap(), 1);
-        tokio::time::sleep(IDLE_LIMIT / 2).await;
-        stream.write_all(b"y").await.unwrap();
-        assert_eq!(stream.read(&mut buffer).await.unwrap(), 0);
-        assert_eq!(began.elapsed().as_secs(), (IDLE_LIMIT * 3 / 2).as_secs());
+        let (mut client, server) = tokio::io::duplex(10_000);
+        let (mut stream, began) = (over(server, std::future::pending()), Instant::now());
+        client.write_all(PREFACE).await.unwrap();
+        for (kind, flags, content) in first {
+            client.write_all(&frame(*kind, *flags, content)).await.unwrap();
+        }
+        let sending = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                if let Some((kind, flags, content)) = again {
+                    client.write_all(&frame(kind, flags, content)).await.unwrap();
+                }
+            }
+        });
+        let mut buffer = [0; 1000];
+        while began.elapsed().as_secs() < 1000 && stream.read(&mut buffer).await.unwrap() > 0 {}
+        sending.abort();
+        began.elapsed().as_secs()
+    })
+}
 
+#[test]
+fn it_ends_when_nothing_is_asked_whatever_else_is_sent() {
+    for (name, first, again, seconds) in [
+        ("nothing", &[][..], None, 75),
+        ("a request", &[REQUEST], None, 75),
+        ("pings", &[REQUEST], Some(PING), 75),
+        ("windows", &[REQUEST], Some((8, 0, &[0, 0, 0, 1][..])), 75),
+        ("requests", &[], Some(REQUEST), 1000),
+        ("content", &[REQUEST], Some((0, 0, b"x")), 1000),
+        ("content without bytes", &[REQUEST], Some((0, 0, b"")), 75),
+        ("a head that does not end", &[(1, 0, b"x")], None, 20),
+        ("a head that goes on without end", &[(1, 0, b"x")], Some((9, 0, b"")), 20),
+        ("a head behind a request", &[REQUEST, (1, 0, b"x")], Some((9, 0, b"y")), 20),
+    ] {
+        let ended = ends_after(first, again);
+        assert!((seconds..seconds + 6).contains(&ended), "{name}: {ended}");
+    }
+}
+
+#[test]
+fn it_ends_soon_when_the_server_is_to_stop_and_when_nobody_takes_what_is_written() {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let mut buffer = [0; 100];
         let (_client, server) = tokio::io::duplex(100);
         let second = Duration::from_secs(1);
-        let (mut stream, began) =
-            (Http2Stream::new(server, tokio::time::sleep(second), |_| IDLE_LIMIT, 100), Instant::now());
+        let (mut stream, began) = (over(server, tokio::time::sleep(second)), Instant::now());
         assert_eq!(stream.read(&mut buffer).await.unwrap(), 0);
         assert_eq!(began.elapsed().as_secs(), (second + DRAIN_LIMIT).as_secs());
+
+        let (_client, server) = tokio::io::duplex(100);
+        let (mut stream, began) = (over(server, std::future::pending()), Instant::now());
+        let written = stream.write_all(&frame(0, 0, &[0; 1000])).await;
+        assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(began.elapsed().as_secs(), limits().idle.as_secs());
+
+        // An answer keeps it alive; that to a ping is none.
+        let (_client, server) = tokio::io::duplex(10_000);
+        let (mut stream, began) = (over(server, std::future::pending()), Instant::now());
+        tokio::time::sleep(limits().idle / 2).await;
+        stream.write_all(&frame(0, 0, b"answer")).await.unwrap();
+        tokio::time::sleep(limits().idle / 2).await;
+        stream.write_all(&frame(6, 1, b"12345678")).await.unwrap();
+        assert_eq!(stream.read(&mut buffer).await.unwrap(), 0);
+        assert_eq!(began.elapsed().as_secs(), (limits().idle * 3 / 2).as_secs());
     });
 }
 
 /// Whether the frames, which follow the preface in pieces of `piece` bytes, have a head of more than 100 bytes.
 fn is_too_large(frames: &[(u8, u8, usize)], piece: usize) -> bool {
-    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-    for (kind, flags, length) in frames {
-        let size = u32::try_from(*length).unwrap().to_be_bytes();
-        bytes.extend([size[1], size[2], size[3], *kind, *flags, 0, 0, 0, 1]);
-        bytes.extend(vec![1; *length]);
-    }
-    let mut heads = Heads::new(100);
-    bytes.chunks(piece).any(|piece| heads.read(piece).is_break())
+    let frames = frames.iter().flat_map(|(kind, flags, length)| frame(*kind, *flags, &vec![1; *length]));
+    let bytes: Vec<u8> = PREFACE.iter().copied().chain(frames).collect();
+    let mut questions = Questions::new(100);
+    bytes.chunks(piece).any(|piece| questions.read(piece) == Brought::TooMuch)
 }
 
 #[test]

@@ -16,7 +16,8 @@ fn connections_leave_files_for_other_things_and_workers_for_connections() {
     ] {
         let room = Room::within(files, wanted);
         assert_eq!(room.map(|room| room.connections), connections, "{wanted} of {files}");
-        if let Some(Room { workers, connections }) = room {
+        if let Some(Room { workers, connections, more_files }) = room {
+            assert!(more_files == 0 || more_files + 2 * connections <= files, "{wanted} of {files}");
             assert!(workers >= 1 && workers <= connections && workers <= files / FILES_A_WORKER);
         }
     }
