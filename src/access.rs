@@ -13,7 +13,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::resource_path::pattern::PathPattern;
+use crate::resource_path::pattern::{PathPattern, has_escapes};
 use crate::resource_path::{Dotfiles, ResourcePath};
 use attempts::Attempts;
 pub use network::Network;
@@ -316,8 +316,10 @@ fn parse_line(line: &str, accounts: &mut Vec<Account>, common: &mut Rules) -> Re
     }
     let (name, hash) = who
         .split_once(':')
-        .filter(|(name, _)| !name.is_empty())
         .ok_or_else(|| AccessError::new("it has no colon; an account is written NAME:HASH"))?;
+    if name.is_empty() {
+        return Err(AccessError::new("there is no name before the colon; an account is written NAME:HASH"));
+    }
     if name.contains(char::is_control) {
         return Err(AccessError::new(format!(
             "the name {name:?} has a control character, which nobody can send"
@@ -346,6 +348,11 @@ fn parse_rule(text: &str) -> Result<(ResourcePath<'static>, Right), AccessError>
     })?;
     let right = Right::parse(right)?;
     let names = path.trim_matches('/');
+    if has_escapes(names) {
+        return Err(AccessError::new(format!(
+            "{names:?}: names are written as they are, not percent-encoded; a rule in a configuration file can name one with a percent sign"
+        )));
+    }
     let path = if names.is_empty() {
         Some(ResourcePath::ROOT)
     } else {

@@ -33,8 +33,14 @@ fn main() -> ExitCode {
             Err(error) => fail(&error),
         },
         Ok(Action::PrintTags(request)) => print_lines(request.lines()),
-        Ok(Action::HashPassword(request)) => match request.lines() {
-            Ok(lines) => print_lines(lines.into_iter().map(Ok)),
+        Ok(Action::HashPassword(request)) => match request.answer() {
+            Ok(answer) => {
+                if let Some(token) = answer.token {
+                    // Apart from the line, so that it does not end in the file with that.
+                    let _ = writeln!(io::stderr(), "the token, for \"Authorization: Bearer ...\": {token}");
+                }
+                print_lines([Ok(answer.line)].into_iter())
+            }
             Err(error) => fail(&error),
         },
         Ok(Action::AskHealth(target)) => match server::probe(&target) {

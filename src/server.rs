@@ -63,6 +63,8 @@ pub enum ServerError {
     Root(RootError),
     /// An address cannot be listened at, which comes from this flag.
     Listen(SocketAddr, &'static str, io::Error),
+    /// An address, which comes from this flag, is asked for twice.
+    Twice(SocketAddr, &'static str),
     /// A socket cannot be listened at.
     Socket(SocketError),
     /// The folder that was named for the index lies in the served one.
@@ -104,6 +106,12 @@ impl fmt::Display for ServerError {
                 if *flag == ADMIN { ADMIN } else { "--bind" }
             ),
             Self::Listen(address, _, error) => write!(f, "cannot listen at {address}: {error}"),
+            Self::Twice(address, flag) => {
+                write!(
+                    f,
+                    "{address} is asked for twice, as itself or as one of all; choose another with {flag}"
+                )
+            }
             Self::Socket(error) => error.fmt(f),
             Self::CacheServed(folder) => {
                 write!(f, "--index-cache {} lies in the served folder; name one outside of it", shown(folder))
@@ -129,7 +137,8 @@ impl ServerError {
         let option = match &self {
             Self::Root(_) => "root",
             Self::Listen(_, PORT, error) if error.kind() == io::ErrorKind::AddrNotAvailable => "bind",
-            Self::Listen(_, flag, _) => flag.trim_start_matches('-'),
+            Self::Twice(_, PORT) => "bind",
+            Self::Listen(_, flag, _) | Self::Twice(_, flag) => flag.trim_start_matches('-'),
             Self::Socket(_) => "bind",
             Self::CacheServed(_) => "index-cache",
             Self::User(..) => "user",
@@ -214,6 +223,7 @@ pub fn check(config: &Config) -> Result<(), ServerError> {
         let root = Root::open(&config.root, config.symlinks).map_err(ServerError::Root)?;
         index_cache(config, &root)?;
         config.tls.as_ref().map(Certificates::read).transpose().map_err(ServerError::Tls)?;
+        Room::make(config.site.limits.connections)?;
         listen::check(config)?;
         confine::check(config)
     };

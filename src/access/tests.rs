@@ -168,7 +168,7 @@ fn a_line_that_makes_no_sense_is_told_without_its_secret() {
     let hash = bcrypt_hash();
     for (line, words) in [
         ("alice".to_owned(), "no colon"),
-        (":hash".to_owned(), "no colon"),
+        (":hash".to_owned(), "no name before the colon"),
         ("alice:tops3cret".to_owned(), "ifmatch hash-password alice"),
         ("alice:".to_owned(), "plain text"),
         ("alice:$2y$tops3cret".to_owned(), "not a hash"),
@@ -182,6 +182,7 @@ fn a_line_that_makes_no_sense_is_told_without_its_secret() {
         (format!("alice:{hash}@/a:x"), "\"x\" is not a right"),
         (format!("alice:{hash}@/a"), "no right behind its path"),
         (format!("alice:{hash}@/a/../b:r"), "no request can name"),
+        (format!("alice:{hash}@/%61:r"), "not percent-encoded"),
         (String::new(), "an empty line"),
     ] {
         let error = Access::parse([line.as_str()], Right::Read).unwrap_err().to_string();

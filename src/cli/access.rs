@@ -50,6 +50,14 @@ pub enum PasswordRequest {
     Token(Option<String>),
 }
 
+/// What there is to print.
+pub struct HashedPassword {
+    /// The line for the list of accounts.
+    pub line: String,
+    /// The token that was made. It belongs into no list.
+    pub token: Option<String>,
+}
+
 impl AccessArgs {
     /// Reads all accounts, and adds what `rules` say of them.
     pub(super) fn lower(self, rules: &[Rule]) -> Result<Access, UsageError> {
@@ -140,11 +148,11 @@ fn can_stand_in_a_list(name: &str) -> bool {
 }
 
 impl PasswordRequest {
-    /// Asks for the password, twice where a person types it, and returns the lines to print.
+    /// Asks for the password, twice where a person types it.
     ///
     /// # Errors
     /// A sentence.
-    pub fn lines(&self) -> Result<Vec<String>, UsageError> {
+    pub fn answer(&self) -> Result<HashedPassword, UsageError> {
         let failed = |why: &dyn std::fmt::Display| UsageError(why.to_string());
         let account = |name: &Option<String>, hash: String| match name {
             Some(name) => format!("{name}:{hash}"),
@@ -154,14 +162,11 @@ impl PasswordRequest {
             Self::Password(name) => {
                 let password = ask().map_err(|error| UsageError(format!("no password: {error}")))?;
                 let hash = password_hash(password.as_bytes()).map_err(|error| failed(&error))?;
-                Ok(vec![account(name, hash)])
+                Ok(HashedPassword { line: account(name, hash), token: None })
             }
             Self::Token(name) => {
                 let (token, hash) = new_token().map_err(|error| failed(&error))?;
-                Ok(vec![
-                    format!("# the token, for \"Authorization: Bearer ...\": {token}"),
-                    account(name, hash),
-                ])
+                Ok(HashedPassword { line: account(name, hash), token: Some(token) })
             }
         }
     }

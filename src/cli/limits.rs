@@ -4,17 +4,10 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use clap::Args;
-use rustix::process::{Resource, getrlimit};
 
 use super::size;
 use crate::config;
 use crate::http::{LARGEST_HEAD, Limits, Rate, SMALLEST_HEAD};
-
-/// No more connections than this, unless they are asked for: each may hold a piece of a file in memory.
-const MOST_CONNECTIONS: usize = 20_000;
-
-/// Open files that are not for connections.
-const OTHER_FILES: usize = 128;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
@@ -55,7 +48,6 @@ pub(super) struct LimitArgs {
 
 impl LimitArgs {
     pub(super) fn lower(self) -> Limits {
-        let connections = self.max_connections.unwrap_or_else(usual_connections);
         Limits {
             head: self.head_timeout,
             head_size: self.max_head_size,
@@ -65,25 +57,16 @@ impl LimitArgs {
             handshake: self.tls_timeout,
             // It is counted in seconds.
             shutdown: Duration::from_secs(self.shutdown_timeout.as_millis().div_ceil(1000) as u64),
-            connections,
+            connections: self.max_connections.unwrap_or(usize::MAX),
             connections_per_address: self.max_connections_per_address.map(|number| match number {
                 0 => usize::MAX,
                 number => number,
             }),
-            // Decided at start.
+            // What there is room for is known at start.
             more_files: usize::MAX,
             rate: self.rate_limit,
         }
     }
-}
-
-/// Two fifths of the files that the process may open: each connection may have one of the folder open besides its own, and those of HTTP/2
-/// more than one.
-fn usual_connections() -> usize {
-    let files = getrlimit(Resource::Nofile)
-        .maximum
-        .map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX));
-    (files.saturating_sub(OTHER_FILES) / 5 * 2).clamp(1, MOST_CONNECTIONS)
 }
 
 fn duration(text: &str) -> Result<Duration, &'static str> {

@@ -8,6 +8,7 @@ use clap::Args;
 use super::{UsageError, address};
 use crate::config::activation::given;
 use crate::config::{Listening, Origin, addresses};
+use crate::root::shown;
 
 #[derive(Debug, Args)]
 pub(super) struct ListenArgs {
@@ -43,6 +44,10 @@ impl ListenArgs {
         for bind in &self.bind {
             match bind {
                 Bind::Interface(address) => interfaces.push(*address),
+                Bind::Socket(path) if sockets.contains(path) => {
+                    let path = shown(path);
+                    return Err(UsageError(format!("--bind unix:{path} is said twice; say it once")));
+                }
                 Bind::Socket(path) => sockets.push(path.clone()),
             }
         }

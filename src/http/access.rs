@@ -7,8 +7,8 @@ use actix_web::{HttpMessage as _, HttpRequest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::Site;
 use super::error::Problem;
+use super::{Meant, Site};
 use crate::access::{Access, Credentials, Proof, Right, Visitor};
 use crate::resource_path::ResourcePath;
 
@@ -29,8 +29,17 @@ pub(super) async fn admit(site: &Site, head: &RequestHead, path: &str) -> Result
         Method::PUT | Method::DELETE => Right::Write,
         _ => Right::Read,
     };
+    admit_to(site, head, &site.meant_by(path), right).await
+}
+
+/// The same, for what a target means.
+pub(super) async fn admit_to(
+    site: &Site,
+    head: &RequestHead,
+    meant: &Meant<'_>,
+    right: Right,
+) -> Result<Visitor, Problem> {
     let access = &site.options.access;
-    let meant = site.meant_by(path);
     let may = |visitor| meant.all(|path| access.allows(visitor, path, right));
     let open = may(Visitor::ANYBODY);
     if open && (meant.index.is_none() || access.is_empty()) {

@@ -14,6 +14,7 @@ use super::fields::{self, Conditions, Fields, Representation};
 use super::listing::{self, Generated};
 use super::respond::{self, Content};
 use super::{Fallback, Listing, Site};
+use crate::access::Right;
 use crate::resource_path::{Dotfiles, Form, PathError, ResourcePath, Target};
 use crate::root::{Node, OpenDirectory, OpenError, OpenFile};
 use crate::semantics::http_date::HttpDate;
@@ -342,8 +343,12 @@ async fn find(
 async fn not_found(site: &Site, request: &HttpRequest, target: &Target<'_>) -> HttpResponse {
     if site.options.fallback == Fallback::SinglePage && looks_like_a_page(request, target) {
         let conditions = Conditions::of(request.headers());
-        if let Some(index) = ResourcePath::ROOT.child(&site.options.index_file, Dotfiles::Served)
-            && access::may_read(site, request, &index)
+        // Who may read it is asked here: the path itself may be everybody's.
+        let meant = site.meant_by("/");
+        if let Err(problem) = access::admit_to(site, request.head(), &meant, Right::Read).await {
+            return problem.respond(request);
+        }
+        if let Some(index) = meant.index
             && let Ok(Ok(Selected::Entry(entry))) = find(site, &index, Patience::Full).await
             && let Ok(Some(response)) =
                 respond_selected(site, request, target, &conditions, Selected::Fallback(entry)).await

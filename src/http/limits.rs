@@ -22,7 +22,7 @@ pub struct Limits {
     pub handshake: Duration,
     /// For answers that are on their way when the server is to stop.
     pub shutdown: Duration,
-    /// How many connections there may be.
+    /// How many connections there may be; `usize::MAX` is as many as there is room for.
     pub connections: usize,
     /// How many of them one address may have; of IPv6, one network of 64 bits. A part of them, if nothing is said.
     pub connections_per_address: Option<usize>,

@@ -79,17 +79,22 @@ impl fmt::Display for PathPattern {
     }
 }
 
+/// Whether something in `text` reads as percent-encoded.
+pub fn has_escapes(text: &str) -> bool {
+    let coded = |at: usize| {
+        text.as_bytes()[at + 1..].get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit))
+    };
+    text.match_indices('%').any(|(at, _)| coded(at))
+}
+
 /// Why no path can be like that: a rule without effect is mostly one that somebody believes to have one.
 fn names_nothing(below: &str) -> Option<&'static str> {
     let names = below.strip_suffix('/').unwrap_or(below).split('/');
-    let coded = |at: usize| {
-        below.as_bytes()[at + 1..].get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit))
-    };
     if names.clone().any(|name| matches!(name, "." | "..")) || below.contains("//") || below.starts_with('/')
     {
         return Some("no path has a \".\" or \"..\" in it, or two slashes side by side");
     }
-    if below.match_indices('%').any(|(at, _)| coded(at)) {
+    if has_escapes(below) {
         return Some("names are written as they are, not percent-encoded ([%] stands for a percent sign)");
     }
     if names.clone().next() == Some(OWN_NAME) || names.clone().any(|name| name.starts_with(RESERVED_PREFIX)) {

@@ -13,7 +13,7 @@ use crate::http::SiteService;
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
 
 /// How many connections there may be; more wait until one ends.
-const CONNECTIONS: usize = 64;
+const CONNECTIONS: usize = 32;
 
 /// Begins to answer at `listeners`, until the process ends or the handle is told to stop.
 pub(super) fn start(

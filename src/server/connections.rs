@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -29,6 +29,9 @@ use crate::http::{self, Opening, SiteService, TurnStream};
 
 /// How long an answer that came before the end of the request's body is given to reach the client.
 const LINGER: Duration = Duration::from_secs(30);
+
+/// How long a handshake may go on once the server is to stop.
+const HANDSHAKE_ENDS: Duration = Duration::from_secs(1);
 
 /// What actix takes for a connection: `S` is [`TurnStream`] or [`Http2Stream`].
 type Handed<S> = (S, Protocol, Option<SocketAddr>);
@@ -180,7 +183,13 @@ where
         self.answer(peer, place, async move {
             match &shared.tls {
                 None => Ok(Transport::Plain(stream)),
-                Some(tls) => Box::pin(encrypt(tls, stream, shared.site.crowd().limits().handshake)).await,
+                Some(tls) => {
+                    let stopped = async {
+                        shared.stopping.notified().await;
+                        tokio::time::sleep(HANDSHAKE_ENDS).await;
+                    };
+                    Box::pin(encrypt(tls, stream, shared.site.crowd().limits().handshake, stopped)).await
+                }
             }
         })
     }
@@ -250,9 +259,15 @@ where
     }
 }
 
-/// Encrypts a connection. Who speaks plain HTTP is told so.
-async fn encrypt(tls: &TlsAcceptor, mut stream: TcpStream, limit: Duration) -> io::Result<Transport> {
-    let handshake = async {
+/// Encrypts a connection, unless the server has `stopped` before that. Who speaks plain HTTP is told so.
+async fn encrypt(
+    tls: &TlsAcceptor,
+    mut stream: TcpStream,
+    limit: Duration,
+    stopped: impl Future<Output = ()>,
+) -> io::Result<Transport> {
+    let mut stopped = pin!(stopped);
+    let mut handshake = pin!(async {
         let mut first = [0];
         stream.peek(&mut first).await?;
         if !first[0].is_ascii_uppercase() {
@@ -265,7 +280,11 @@ async fn encrypt(tls: &TlsAcceptor, mut stream: TcpStream, limit: Duration) -> i
             hint = &hint[written..];
         }
         Err(io::Error::other("plain HTTP where HTTPS is spoken"))
-    };
+    });
+    let handshake = poll_fn(|context| match handshake.as_mut().poll(context) {
+        Poll::Pending => stopped.as_mut().poll(context).map(|()| Err(io::Error::other("the server stops"))),
+        done => done,
+    });
     let refused = match tokio::time::timeout(limit, handshake).await {
         Ok(Ok(stream)) => return Ok(stream),
         Ok(Err(error)) => error,

@@ -60,12 +60,19 @@ pub(super) fn check(config: &Config) -> Result<(), ServerError> {
     };
     let site = site.iter().map(|address| (address, PORT));
     let beside = config.redirects.iter().map(|address| (address, REDIRECT));
-    let all: Vec<_> = site.chain(beside).chain(config.admin.iter().map(|address| (address, ADMIN))).collect();
-    for (index, (address, flag)) in all.iter().enumerate() {
-        let failed = |error| ServerError::Listen(**address, flag, error);
-        TcpListener::bind((address.ip(), 0)).map_err(failed)?;
-        if address.port() != 0 && all[..index].iter().any(|(other, _)| other == address) {
-            return Err(failed(ErrorKind::AddrInUse.into()));
+    let all = site.chain(beside).chain(config.admin.iter().map(|address| (address, ADMIN)));
+    // In place of each port another one, which is free: a server may be running.
+    let mut stand_ins: Vec<(u16, TcpListener)> = Vec::new();
+    for (address, flag) in all {
+        let same = stand_ins.iter().find(|(port, _)| *port == address.port() && *port != 0);
+        let port = same.map_or(Ok(0), |(_, listener)| Ok(listener.local_addr()?.port()));
+        let listener = port.and_then(|port| TcpListener::bind((address.ip(), port)));
+        match listener {
+            Ok(listener) => stand_ins.push((address.port(), listener)),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                return Err(ServerError::Twice(*address, flag));
+            }
+            Err(error) => return Err(ServerError::Listen(*address, flag, error)),
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -18,6 +18,9 @@ use crate::config::{Endpoint, HealthTarget};
 
 /// How long connecting may take, and each wait for bytes.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long all of it may take.
+const LONGEST: Duration = Duration::from_secs(4);
 
 /// More than a health document has.
 const LARGEST: u64 = 64 * 1024;
@@ -69,10 +72,19 @@ pub fn probe(target: &HealthTarget) -> Result<String, ProbeError> {
         endpoint @ Endpoint::Socket(_) => endpoint.to_string(),
         endpoint => format!("{endpoint}{}", target.path),
     };
-    match ask(target).map_err(Why::Connection).and_then(|answer| judge(&answer)) {
+    match ask_in_time(target).map_err(Why::Connection).and_then(|answer| judge(&answer)) {
         Ok(version) => Ok(format!("{address}: well (ifmatch {version})")),
         Err(why) => Err(ProbeError { address, why }),
     }
+}
+
+/// Asks on a thread, which is not waited for any longer than that.
+fn ask_in_time(target: &HealthTarget) -> io::Result<Vec<u8>> {
+    let (sender, answer) = mpsc::channel();
+    let target = target.clone();
+    // Nobody may be there any more to take it.
+    std::thread::spawn(move || sender.send(ask(&target)).ok());
+    answer.recv_timeout(LONGEST).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 fn ask(HealthTarget { endpoint, path }: &HealthTarget) -> io::Result<Vec<u8>> {
@@ -118,7 +130,9 @@ fn judge(answer: &[u8]) -> Result<String, Why> {
     let Ok(httparse::Status::Complete(end)) = head.parse(answer) else { return Err(Why::Stranger) };
     let document: serde_json::Value = serde_json::from_slice(&answer[end..]).map_err(|_| Why::Stranger)?;
     match (head.code, document["ok"].as_bool(), document["version"].as_str()) {
-        (Some(200), Some(true), Some(version)) => Ok(version.to_owned()),
+        (Some(200), Some(true), Some(version)) if version.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Ok(version.to_owned())
+        }
         (Some(status), Some(false), Some(_)) => Err(Why::Unwell(status)),
         _ => Err(Why::Stranger),
     }

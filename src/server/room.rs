@@ -7,13 +7,19 @@ use super::ServerError;
 use crate::root::processors;
 
 /// With fewer open files the parts of the server cannot be put together.
-const LEAST_FILES: usize = 64;
+const LEAST_FILES: usize = 128;
 
-/// Open files that are not for connections.
+/// Open files that are not for connections, or half of them if that is less.
 const OTHER_FILES: usize = 128;
 
+/// No more connections than this, unless they are asked for: each may hold a piece of a file in memory.
+const MOST: usize = 20_000;
+
+/// With fewer a browser or two have them all.
+const FEW: usize = 64;
+
 /// A worker has four for itself, and is given a part of what there is.
-const FILES_A_WORKER: usize = 16;
+const FILES_A_WORKER: usize = 32;
 
 /// The most workers that actix has.
 const WORKERS: usize = 512;
@@ -28,17 +34,20 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// Makes room for so many connections, or for as many as can be. What is accepted can be served.
+    /// Makes room for so many connections, or for as many as can be; `usize::MAX` is the usual number. What is accepted can be served:
+    /// each connection may have one file open besides its own descriptor.
     ///
     /// # Errors
     /// [`ServerError::TooFewFiles`].
     pub(super) fn make(connections: usize) -> Result<Self, ServerError> {
         let files = raise_descriptor_limit();
         let room = Self::within(files, connections).ok_or(ServerError::TooFewFiles(files, LEAST_FILES))?;
-        if room.connections < connections {
+        let asked = connections < usize::MAX;
+        if room.connections < if asked { connections } else { FEW } {
+            let flag = if asked { format!("--max-connections {connections}: ") } else { String::new() };
             log::warn!(
-                "--max-connections {connections}: {files} files may be open, so that it is {} connections; raise the limit \
-                 (ulimit -n, or LimitNOFILE= in a unit) for more",
+                "{flag}{files} files may be open, so that it is {} connections; raise the limit (ulimit -n, or LimitNOFILE= in a \
+                 unit) for more",
                 room.connections
             );
         }
@@ -50,7 +59,11 @@ impl Room {
             return None;
         }
         let files_of_clients = files - OTHER_FILES.min(files / 2);
-        let connections = connections.min(files_of_clients);
+        let connections = match connections {
+            // Not all for connections and one file each: those of HTTP/2 may have more.
+            usize::MAX => (files_of_clients / 5 * 2).min(MOST),
+            asked => asked.min(files_of_clients / 2),
+        };
         let workers = processors().min(WORKERS).min(files / FILES_A_WORKER).min(connections);
         let more_files = files_of_clients.saturating_sub(connections.saturating_mul(2));
         Some(Self { workers, connections, more_files })

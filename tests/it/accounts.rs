@@ -179,7 +179,19 @@ fn what_may_not_be_read_is_not_shown_by_another_path() {
     folder.write("index.html", "app");
     let server = Launch::new().args(["--spa", "-a", "@/index.html:-"]).start_in(folder);
     server.ask(&get("/").field("Accept", "text/html")).expect(401);
-    server.ask(&get("/some/page").field("Accept", "text/html")).expect(404);
+    server.ask(&get("/some/page").field("Accept", "text/html")).expect(401);
+    server.ask(&get("/some/script.js")).expect(404);
+    let folder = Arc::new(Folder::new());
+    folder.write("index.html", "app");
+    let server = Launch::new().args(["--spa", "-a", CHEAP, "-a", "@/index.html:-"]).start_in(folder);
+    for target in ["/", "/some/page", "/some/page/"] {
+        let asked = as_user(get(target).field("Accept", "text/html"), "alice", "wonder");
+        let answer = server.ask(&asked).expect(200);
+        assert_eq!(
+            (&answer.body[..], answer.field("Cache-Control")),
+            (&b"app"[..], Some("private, no-cache"))
+        );
+    }
     server.ask(&get("/index.html")).expect(401);
 }
 
@@ -196,9 +208,12 @@ fn private_means_that_everything_needs_an_account() {
 
 #[test]
 fn a_program_may_come_with_a_token() {
-    let lines = hash(&["--token", "robot"], "");
-    let token = lines[0].rsplit(' ').next().unwrap().to_owned();
-    let account = format!("{}@/docs:rw", lines[1]);
+    let folder = Folder::new();
+    let output = Launch::new().command(&folder).args(["hash-password", "--token", "robot"]).output().unwrap();
+    let [told, line] = [output.stderr, output.stdout].map(|text| String::from_utf8(text).unwrap());
+    let token = told.trim().rsplit(' ').next().unwrap().to_owned();
+    assert!(!line.contains(&token) && line.starts_with("robot:") && line.lines().count() == 1, "{line}");
+    let account = format!("{}@/docs:rw", line.trim());
     let server = serving(Launch::new().args(["-a", &account]));
     let bearer = |asked: Request, token: &str| asked.field("Authorization", format!("Bearer {token}"));
     server.ask(&bearer(put("/docs/by-robot", "x"), &token)).expect(201);
@@ -284,6 +299,8 @@ fn accounts_that_make_no_sense_are_told_and_their_secrets_are_not() {
         (&["--auth-file", "twice"], "twice, line 4: \"alice\" has two different hashes"),
         (&["--auth-file", "nothing"], "nothing: it says nothing"),
         (&["--auth-file", "dear"], "dear, line 1: the hash of \"alice\" would take too long"),
+        (&["-a", &CHEAP[5..]], "there is no name before the colon"),
+        (&["-a", "@/%73ecret:-"], "\"%73ecret\": names are written as they are, not percent-encoded"),
         (&["--private"], "no account"),
     ] {
         let mut command = Launch::new().command(&folder);

@@ -468,9 +468,11 @@ fn the_check_takes_the_options_of_the_server() {
         (vec!["check", "--bind", "203.0.113.1"], "ifmatch: 203.0.113.1 is not an address of this machine"),
         (
             vec!["check", "-p", "7", "--admin-bind", "127.0.0.1:7"],
-            "ifmatch: port 7 on 127.0.0.1 is taken; choose another with --admin-bind",
+            "ifmatch: 127.0.0.1:7 is asked for twice, as itself or as one of all; choose another with --admin-bind",
         ),
-        (vec!["check", "--bind", "127.0.0.1,127.0.0.1"], "ifmatch: port 8080 on 127.0.0.1 is taken"),
+        (vec!["check", "--bind", "127.0.0.1,127.0.0.1"], "ifmatch: 127.0.0.1:8080 is asked for twice"),
+        (vec!["check", "--bind", "0.0.0.0,127.0.0.1"], "ifmatch: 127.0.0.1:8080 is asked for twice"),
+        (vec!["check", "--bind", "unix:/tmp/a,unix:/tmp/a"], "ifmatch: --bind unix:/tmp/a is said twice"),
         (vec!["check", "--bind", "unix:/none/socket"], "ifmatch: there is no folder for the socket"),
         (vec!["check", "--bind", "unix:/etc/passwd"], "ifmatch: /etc/passwd is there and is no socket"),
     ] {

@@ -242,7 +242,7 @@ fn more_connections_than_there_may_be_wait_until_one_ends() {
 
 #[test]
 fn the_usual_number_of_connections_leaves_files_for_other_things() {
-    for (files, wanted) in [(1024, 358), (256, 50), (130, 1)] {
+    for (files, wanted) in [(1024, 358), (256, 50), (128, 24)] {
         let server =
             Launch::new().through(&["sh", "-c", &format!("ulimit -n {files}; exec \"$@\""), "sh"]).start();
         assert_eq!(metric(&server, "ifmatch_connections_limit"), wanted, "{files} files");
@@ -257,7 +257,7 @@ fn through_a_limit(files: usize) -> Launch {
 #[test]
 fn no_more_connections_are_let_in_than_files_may_be_open() {
     let server = through_a_limit(300).args(["--max-connections", "5000"]).start();
-    assert_eq!(metric(&server, "ifmatch_connections_limit"), 172);
+    assert_eq!(metric(&server, "ifmatch_connections_limit"), 86);
     // A quarter of those that there may be, not of those that were asked for.
     let mut crowd: Vec<Client> = (0..64).map(|_| server.connect()).collect();
     eventually("one is too many", || {
@@ -269,13 +269,13 @@ fn no_more_connections_are_let_in_than_files_may_be_open() {
     assert!(crowd.len() < 80, "{}", crowd.len());
     let said = server.stderr();
     assert!(
-        said.contains("--max-connections 5000: 300 files may be open, so that it is 172 connections"),
+        said.contains("--max-connections 5000: 300 files may be open, so that it is 86 connections"),
         "{said}"
     );
-    let server = through_a_limit(64).start();
+    let server = through_a_limit(128).start();
     server.folder().write("file", "x");
     server.get("/file").expect_file(b"x");
-    for files in [10, 20, 63] {
+    for files in [10, 20, 127] {
         let folder = Folder::new();
         let mut command = through_a_limit(files).command(&folder);
         let output = command.arg(folder.root()).output().unwrap();
@@ -304,7 +304,7 @@ fn a_crowd_keeps_nobody_from_asking_how_the_server_is() {
     }
     drop(crowd);
     // Nor who never ends a question there.
-    let mut endless: Vec<Client> = (0..64).map(|_| Client::connect(admin)).collect();
+    let mut endless: Vec<Client> = (0..32).map(|_| Client::connect(admin)).collect();
     for client in &mut endless {
         client.send("POST /health HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
     }

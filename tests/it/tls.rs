@@ -339,6 +339,17 @@ fn a_signal_to_stop_ends_http2_too() {
 }
 
 #[test]
+fn a_handshake_that_does_not_go_on_keeps_no_server_from_stopping() {
+    let limits = ["--tls-timeout", "1h", "--shutdown-timeout", "1h"];
+    let mut server = serving(launch("one").args(limits));
+    assert_eq!(curl(&server, "/", &["-o", "/dev/null", "-w", "%{http_code}"]), "200");
+    let _silent = std::net::TcpStream::connect(server.address()).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    server.signal(Signal::TERM);
+    assert!(server.wait().success());
+}
+
+#[test]
 fn connections_at_the_other_port_count_among_those_of_an_address() {
     use std::io::Read as _;
     let limits = ["--max-connections-per-address", "3", "--head-timeout", "60s"];

@@ -63,7 +63,13 @@ fn parse(source: Source<'_>, at: usize, table: &DeTable<'_>) -> Result<Rule, Usa
             "headers" => {
                 let form = "a table of names and values, { Name = \"value\" }";
                 for (name, value) in pairs(source, value, form)? {
-                    for text in texts(source, value)? {
+                    let lines = texts(source, value)?;
+                    if lines.is_empty() {
+                        return Err(failed(&format!(
+                            "the list of {name} is empty: write its value, or leave it out"
+                        )));
+                    }
+                    for text in lines {
                         fields.push(rules::field(name, text).map_err(|why| failed(&why))?);
                     }
                 }
