@@ -22,8 +22,9 @@ const SPREAD: usize = 50;
 /// How long ordinary requests are measured.
 const MEASURED: Duration = Duration::from_secs(20);
 
-/// After so long all must be gone: the longest limit is a minute, and the body of an upload is given as long.
-const PATIENCE: Duration = Duration::from_secs(100);
+/// After so long all must be gone: the body of an upload is given a minute, and what comes of it after the refusal is read for half of
+/// one; a connection that had to wait for its place begins later.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What somebody does.
 #[derive(Clone, Copy, PartialEq, Eq)]
