@@ -105,7 +105,8 @@ impl<S> Http2Stream<S> {
     /// Looks at what came; an error is a head that is too large.
     fn note_read(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self.questions.read(bytes) {
-            Brought::Something => self.moved = Instant::now(),
+            // The head that was on its way is here; the next one has its own time.
+            Brought::Something => (self.moved, self.head_began) = (Instant::now(), None),
             Brought::Nothing => {}
             Brought::TooMuch => return Err(io::ErrorKind::InvalidData.into()),
         }

@@ -9,9 +9,8 @@ const SECRET: &str = "for those who have a token";
 fn token() -> (String, String) {
     let mut command = Launch::new().command(&Folder::new());
     let output = command.current_dir("/").args(["hash-password", "--token", "robot"]).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let (first, account) = text.trim_end().split_once('\n').unwrap();
-    (first.rsplit(' ').next().unwrap().to_owned(), account.to_owned())
+    let [told, account] = [output.stderr, output.stdout].map(|text| String::from_utf8(text).unwrap());
+    (told.trim_end().rsplit(' ').next().unwrap().to_owned(), account.trim_end().to_owned())
 }
 
 fn keeps_the_secret(kind: Kind) {

@@ -25,7 +25,7 @@ const REQUEST: (u8, u8, &[u8]) = (1, 4, b"request");
 const PING: (u8, u8, &[u8]) = (6, 0, b"12345678");
 
 /// After how many seconds a connection ends on which the client sends this, and goes on to send `again` every five seconds.
-fn ends_after(first: &[(u8, u8, &[u8])], again: Option<(u8, u8, &'static [u8])>) -> u64 {
+fn ends_after(first: &[(u8, u8, &[u8])], again: &'static [(u8, u8, &[u8])]) -> u64 {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
@@ -38,9 +38,8 @@ fn ends_after(first: &[(u8, u8, &[u8])], again: Option<(u8, u8, &'static [u8])>)
         let sending = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(Duration::from_secs(5)).await;
-                if let Some((kind, flags, content)) = again {
-                    client.write_all(&frame(kind, flags, content)).await.unwrap();
-                }
+                let all = again.iter().flat_map(|(kind, flags, content)| frame(*kind, *flags, content));
+                client.write_all(&all.collect::<Vec<u8>>()).await.unwrap();
             }
         });
         let mut buffer = [0; 1000];
@@ -53,16 +52,22 @@ fn ends_after(first: &[(u8, u8, &[u8])], again: Option<(u8, u8, &'static [u8])>)
 #[test]
 fn it_ends_when_nothing_is_asked_whatever_else_is_sent() {
     for (name, first, again, seconds) in [
-        ("nothing", &[][..], None, 75),
-        ("a request", &[REQUEST], None, 75),
-        ("pings", &[REQUEST], Some(PING), 75),
-        ("windows", &[REQUEST], Some((8, 0, &[0, 0, 0, 1][..])), 75),
-        ("requests", &[], Some(REQUEST), 1000),
-        ("content", &[REQUEST], Some((0, 0, b"x")), 1000),
-        ("content without bytes", &[REQUEST], Some((0, 0, b"")), 75),
-        ("a head that does not end", &[(1, 0, b"x")], None, 20),
-        ("a head that goes on without end", &[(1, 0, b"x")], Some((9, 0, b"")), 20),
-        ("a head behind a request", &[REQUEST, (1, 0, b"x")], Some((9, 0, b"y")), 20),
+        ("nothing", &[][..], &[][..], 75),
+        ("a request", &[REQUEST], &[], 75),
+        ("pings", &[REQUEST], &[PING], 75),
+        ("windows", &[REQUEST], &[(8, 0, &[0, 0, 0, 1])], 75),
+        ("requests", &[], &[REQUEST], 1000),
+        ("content", &[REQUEST], &[(0, 0, b"x")], 1000),
+        ("content without bytes", &[REQUEST], &[(0, 0, b"")], 75),
+        ("a head that does not end", &[(1, 0, b"x")], &[], 20),
+        ("a head that goes on without end", &[(1, 0, b"x")], &[(9, 0, b"")], 20),
+        ("a head behind a request", &[REQUEST, (1, 0, b"x")], &[(9, 0, b"y")], 20),
+        (
+            "heads that end just when the next one begins",
+            &[(1, 0, b"x")],
+            &[(9, 4, b"y"), (1, 0, b"x")],
+            1000,
+        ),
     ] {
         let ended = ends_after(first, again);
         assert!((seconds..seconds + 6).contains(&ended), "{name}: {ended}");
