@@ -4,6 +4,7 @@
 pub(crate) mod client;
 pub(crate) mod content;
 pub(crate) mod folder;
+pub(crate) mod mount;
 pub(crate) mod random;
 pub(crate) mod request;
 pub(crate) mod response;

@@ -28,6 +28,7 @@ mod lifecycle;
 mod limits;
 mod listing;
 mod metrics;
+mod mounts;
 mod origin_guard;
 mod outside_changes;
 mod privileges;
