@@ -1,8 +1,14 @@
 //! What the client would rather have: the few questions asked of `Accept` (RFC 9110 12.5.1).
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{self, Accept, Header, Quality};
-use mime_guess::mime::{self, Mime};
+use actix_web::http::header::{self, Accept, Header, HeaderName, HeaderValue, Quality};
+use mime_guess::mime::Mime;
+
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
+/// What [`asks_for_a_page`] looks at, for `Vary`.
+pub(super) const FIELDS_OF_A_PAGE: [&str; 3] = ["Accept", "Sec-Fetch-Dest", "Sec-Fetch-Mode"];
 
 /// The form of a generated document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,17 +27,29 @@ pub(super) fn preferred_form(request: &HttpRequest) -> Form {
     acceptable(request).and_then(|accept| accept.ranked().iter().find_map(form)).unwrap_or(Form::Html)
 }
 
-/// Whether the client names HTML, as a browser does when a person follows a link.
+/// Reports whether the client names HTML, as a browser does when a person follows a link, and does not prefer JSON. A range such
+/// as `*/*` names nothing.
 pub(super) fn names_html(request: &HttpRequest) -> bool {
-    acceptable(request).is_some_and(|accept| accept.iter().any(|range| range.item == mime::TEXT_HTML))
+    let names = |range: &Mime| match (range.type_().as_str(), range.subtype().as_str()) {
+        ("text", "html") => Some(true),
+        ("application", "json") => Some(false),
+        ("application", _) if range.suffix().is_some_and(|suffix| suffix == "json") => Some(false),
+        _ => None,
+    };
+    acceptable(request).and_then(|accept| accept.ranked().iter().find_map(names)).unwrap_or(false)
 }
 
-/// Whether the client would take HTML.
-pub(super) fn admits_html(request: &HttpRequest) -> bool {
-    let admits = |range: &Mime| {
-        matches!((range.type_().as_str(), range.subtype().as_str()), ("text", "html" | "*") | ("*", "*"))
-    };
-    acceptable(request).is_none_or(|accept| accept.iter().any(|range| admits(&range.item)))
+/// Reports whether a browser is about to show the answer as a page. The browser says so itself in `Sec-Fetch-Dest` and
+/// `Sec-Fetch-Mode` (a service worker that passes a navigation on says `empty` and `navigate`). A client that sends neither asks for
+/// a page if it names HTML.
+pub(super) fn asks_for_a_page(request: &HttpRequest) -> bool {
+    let said = |name: HeaderName| request.headers().get(name).map(HeaderValue::as_bytes);
+    match (said(SEC_FETCH_DEST), said(SEC_FETCH_MODE)) {
+        (None, None) => names_html(request),
+        (Some(b"document" | b"iframe" | b"frame" | b"fencedframe"), _) => true,
+        (None | Some(b"empty"), Some(b"navigate")) => true,
+        _ => false,
+    }
 }
 
 /// What the client accepts, without what it refuses (`q=0`); `None` when it says nothing.

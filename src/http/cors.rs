@@ -8,18 +8,27 @@ use actix_web::dev::RequestHead;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-use super::fields::{ResponseFields, insert};
+use super::fields::{ResponseFields, insert, vary_by};
 
 /// What a script may see of an answer, besides the few fields it always may: first of all its entity tag.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "ETag, Accept-Ranges, Content-Range, Location, Repr-Digest, Preference-Applied, Retry-After, Allow",
 );
 
-/// What a script may send.
+/// What a script may send where it may write, and where it does not say what it wants to send.
 const ACCEPTED: HeaderValue = HeaderValue::from_static(
-    "Authorization, Content-Type, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, If-Range, Range, Prefer, \
-     Want-Repr-Digest, Content-Digest, Repr-Digest, Content-MD5",
+    "Authorization, Cache-Control, Content-Type, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, If-Range, Pragma, \
+     Range, Prefer, Want-Repr-Digest, Content-Digest, Repr-Digest, Content-MD5, X-Requested-With, traceparent, tracestate",
 );
+
+/// The methods that change nothing.
+const READING: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
+
+/// A longer list of fields is not repeated.
+const MOST_ASKED: usize = 1024;
+
+/// The name for `Vary` where answers depend on the origin.
+pub(super) const ORIGIN: &str = "Origin";
 
 /// How long a browser may remember what it was told, in seconds; more than two hours is taken by none.
 const REMEMBERED: HeaderValue = HeaderValue::from_static("7200");
@@ -101,26 +110,11 @@ impl Origins {
         if !self.are_listed() {
             return;
         }
-        vary_by_origin(response);
+        vary_by(response, &[ORIGIN]);
         if let Some(origin) = request.get(header::ORIGIN).filter(|_| self.list(request)) {
             insert(response, header::ACCESS_CONTROL_ALLOW_ORIGIN, Some(origin));
             insert(response, header::ACCESS_CONTROL_EXPOSE_HEADERS, Some(&EXPOSED));
         }
-    }
-}
-
-/// What `Vary` is where answers depend on the origin.
-pub(super) fn vary(own: Option<&HeaderValue>) -> HeaderValue {
-    let own = own.and_then(|own| own.to_str().ok());
-    own.and_then(|own| HeaderValue::from_str(&format!("{own}, Origin")).ok())
-        .unwrap_or(HeaderValue::from_static("Origin"))
-}
-
-fn vary_by_origin(response: &mut HeaderMap) {
-    let own = response.get(header::VARY);
-    if !own.is_some_and(|own| own.to_str().is_ok_and(|own| own.ends_with("Origin"))) {
-        let value = vary(own);
-        response.insert(header::VARY, value);
     }
 }
 
@@ -137,18 +131,34 @@ pub(super) fn preflight(
     }
     let methods = match origins {
         Origins::None => return None,
-        Origins::Any => HeaderValue::from_static("GET, HEAD, OPTIONS"),
-        Origins::Listed(_) => methods.clone(),
+        Origins::Any => &READING,
+        Origins::Listed(_) => methods,
     };
     let body = BoxBody::new(actix_web::body::None::new());
     let mut response = HttpResponse::with_body(StatusCode::NO_CONTENT, body);
+    let headers = response.headers_mut();
+    // Whoever may only read may send any field: no field makes a GET dangerous here. An origin that may write gets the
+    // fields that are known, so that a page of it cannot send one that means more to a proxy in front.
+    let asked = (methods == READING).then(|| {
+        vary_by(headers, &["Access-Control-Request-Headers"]);
+        asked_fields(&head.headers)
+    });
     if *origins == Origins::Any || origins.list(&head.headers) {
-        let headers = response.headers_mut();
-        insert(headers, header::ACCESS_CONTROL_ALLOW_METHODS, Some(&methods));
-        insert(headers, header::ACCESS_CONTROL_ALLOW_HEADERS, Some(&ACCEPTED));
+        let fields = asked.flatten().cloned().unwrap_or(ACCEPTED);
+        insert(headers, header::ACCESS_CONTROL_ALLOW_METHODS, Some(methods));
+        insert(headers, header::ACCESS_CONTROL_ALLOW_HEADERS, Some(&fields));
         insert(headers, header::ACCESS_CONTROL_MAX_AGE, Some(&REMEMBERED));
     }
     Some(response)
+}
+
+/// The fields that a page wants to send, if they are a list of names and not too many.
+fn asked_fields(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let mut lines = headers.get_all(header::ACCESS_CONTROL_REQUEST_HEADERS);
+    let (Some(line), None) = (lines.next(), lines.next()) else { return None };
+    let is_name = |name: &[u8]| HeaderName::from_bytes(name.trim_ascii()).is_ok();
+    let fits = line.len() <= MOST_ASKED && line.as_bytes().split(|byte| *byte == b',').all(is_name);
+    fits.then_some(line)
 }
 
 /// An origin in the form in which browsers send it.

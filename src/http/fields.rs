@@ -202,6 +202,24 @@ pub(super) fn insert(fields: &mut impl ResponseFields, name: HeaderName, value: 
     }
 }
 
+/// Adds names of request fields to `Vary`.
+pub(super) fn vary_by(headers: &mut HeaderMap, names: &[&str]) {
+    let value = vary_with(headers.get(header::VARY), names);
+    headers.insert(header::VARY, value);
+}
+
+/// The value of `Vary` with these names of request fields in it, besides those of `own`.
+pub(super) fn vary_with(own: Option<&HeaderValue>, names: &[&str]) -> HeaderValue {
+    let own = own.and_then(|own| own.to_str().ok()).unwrap_or_default();
+    let mut listed: Vec<&str> = own.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    for name in names {
+        if !listed.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            listed.push(name);
+        }
+    }
+    HeaderValue::from_str(&listed.join(", ")).unwrap_or(HeaderValue::from_static("*"))
+}
+
 /// Sets a field that was made of trusted parts; one that is no valid field value is left out.
 pub(super) fn set(headers: &mut HeaderMap, name: HeaderName, text: &str) {
     match HeaderValue::from_bytes(text.as_bytes()) {

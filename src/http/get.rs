@@ -10,7 +10,7 @@ use super::accept::{self, preferred_form};
 use super::access;
 use super::body::{FileBody, Rechecking};
 use super::error::Problem;
-use super::fields::{self, Conditions, Fields, Representation};
+use super::fields::{self, Conditions, Fields, Representation, vary_by};
 use super::listing::{self, Generated};
 use super::respond::{self, Content};
 use super::{Fallback, Listing, Site};
@@ -339,25 +339,38 @@ async fn find(
     })
 }
 
-/// Nothing is there: the single-page application's index, or a 404.
+/// Nothing is there: the page of the single-page application, or a 404. Which of them depends on fields of the request, so both name
+/// these fields in `Vary`.
 async fn not_found(site: &Site, request: &HttpRequest, target: &Target<'_>) -> HttpResponse {
-    if site.options.fallback == Fallback::SinglePage && looks_like_a_page(request, target) {
-        let conditions = Conditions::of(request.headers());
-        // Who may read it is asked here: the path itself may be everybody's.
-        let meant = site.meant_by("/");
-        if let Err(problem) = access::admit_to(site, request.head(), &meant, Right::Read).await {
-            return problem.respond(request);
-        }
-        if let Some(index) = meant.index
-            && let Ok(Ok(Selected::Entry(entry))) = find(site, &index, Patience::Full).await
-            && let Ok(Some(response)) =
-                respond_selected(site, request, target, &conditions, Selected::Fallback(entry)).await
-        {
-            return response;
-        }
-    }
     let slash = if target.form == Form::Slash && !target.path.as_str().is_empty() { "/" } else { "" };
-    not_found_page(site, request, &format!("{}{slash}", target.path)).await
+    let path = format!("{}{slash}", target.path);
+    if site.options.fallback == Fallback::NotFound {
+        return not_found_page(site, request, &path).await;
+    }
+    let page = match accept::asks_for_a_page(request) {
+        true => single_page(site, request, target).await,
+        false => None,
+    };
+    let mut response = match page {
+        Some(page) => page,
+        None => not_found_page(site, request, &path).await,
+    };
+    vary_by(response.headers_mut(), &accept::FIELDS_OF_A_PAGE);
+    response
+}
+
+/// The root's index file in place of a missing page; `None` if there is none. Whether the client may read the index is asked here:
+/// the path itself may be open to everybody.
+async fn single_page(site: &Site, request: &HttpRequest, target: &Target<'_>) -> Option<HttpResponse> {
+    let conditions = Conditions::of(request.headers());
+    let meant = site.meant_by("/");
+    if let Err(problem) = access::admit_to(site, request.head(), &meant, Right::Read).await {
+        return Some(problem.respond(request));
+    }
+    let Ok(Ok(Selected::Entry(entry))) = find(site, &meant.index?, Patience::Full).await else {
+        return None;
+    };
+    respond_selected(site, request, target, &conditions, Selected::Fallback(entry)).await.ok()?
 }
 
 /// The folder's own 404 page, or a problem.
@@ -369,12 +382,6 @@ async fn not_found_page(site: &Site, request: &HttpRequest, path: &str) -> HttpR
         return respond::not_found_page(entry.rendered(), body.clone(), request);
     }
     Problem::not_found(path).respond(request)
-}
-
-/// A place within a single-page application: a person following a link, or a name without an extension
-/// asked for by a client that would take HTML. A missing script, image or API answer stays a 404.
-fn looks_like_a_page(request: &HttpRequest, target: &Target<'_>) -> bool {
-    accept::names_html(request) || (!target.path.name().contains('.') && accept::admits_html(request))
 }
 
 #[cfg(test)]

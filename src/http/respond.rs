@@ -9,7 +9,9 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::body::{self, FileBody, Stream};
 use super::cors;
 use super::error::Problem;
-use super::fields::{Fields, Representation, ResponseFields, date_field, insert, now, set, validators};
+use super::fields::{
+    Fields, Representation, ResponseFields, date_field, insert, now, set, validators, vary_with,
+};
 use super::streams::FromFile;
 use crate::resource_path::ResourcePath;
 use crate::semantics::http_date::HttpDate;
@@ -230,7 +232,7 @@ fn accompany(target: &mut impl ResponseFields, representation: &Representation<'
     let (extra, vary) = (representation.extra, representation.fields.vary.as_ref());
     insert(target, header::CACHE_CONTROL, Some(&extra.cache_control));
     match extra.origins.are_listed() {
-        true => insert(target, header::VARY, Some(&cors::vary(vary))),
+        true => insert(target, header::VARY, Some(&vary_with(vary, &[cors::ORIGIN]))),
         false => insert(target, header::VARY, vary),
     }
     extra.describe(target);

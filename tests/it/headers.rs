@@ -188,6 +188,56 @@ fn pages_of_any_origin_may_read_but_not_write() {
     server.get("/file").expect_file(b"x");
 }
 
+/// What a page is told that wants to ask with these fields.
+fn allowed_fields(server: &Server, method: &str, fields: &str) -> Response {
+    let preflight = request("OPTIONS", "/file")
+        .field("Origin", "https://app.example")
+        .field("Access-Control-Request-Method", method)
+        .field("Access-Control-Request-Headers", fields);
+    server.ask(&preflight).expect(204)
+}
+
+#[test]
+fn where_pages_may_only_read_they_may_send_any_field() {
+    for (launch, vary) in [
+        (Launch::new().arg("--cors"), "Access-Control-Request-Headers"),
+        (Launch::writing().arg("--cors"), "Access-Control-Request-Headers"),
+        (Launch::new().arg("--cors=https://app.example"), "Access-Control-Request-Headers, Origin"),
+    ] {
+        let server = launch.start();
+        server.folder().write("file", "x");
+        for fields in [
+            "cache-control,pragma",
+            "traceparent, tracestate,x-requested-with",
+            "x-anything",
+            "authorization",
+        ] {
+            let answer = allowed_fields(&server, "GET", fields);
+            assert_fields(&answer, &[("Access-Control-Allow-Headers", Some(fields)), ("Vary", Some(vary))]);
+            assert_fields(&answer, &[("Access-Control-Allow-Methods", Some("GET, HEAD, OPTIONS"))]);
+        }
+        let long = ["x"; 600].join(",");
+        for fields in ["x-one, , x-two", "x one", "x:one", "", "x\u{e4}", long.as_str()] {
+            let answer = allowed_fields(&server, "GET", fields);
+            assert!(answer.lists("Access-Control-Allow-Headers", "Cache-Control"), "{answer}");
+            assert_ne!(answer.field("Access-Control-Allow-Headers"), Some(fields), "{answer}");
+        }
+    }
+}
+
+#[test]
+fn where_pages_may_write_they_may_send_known_fields_only() {
+    let server = Launch::writing().arg("--cors=https://app.example").start();
+    for method in ["GET", "PUT"] {
+        let answer = allowed_fields(&server, method, "cache-control, x-http-method-override");
+        for known in ["Cache-Control", "Pragma", "X-Requested-With", "traceparent", "If-Match"] {
+            assert!(answer.lists("Access-Control-Allow-Headers", known), "{answer}");
+        }
+        assert!(!answer.lists("Access-Control-Allow-Headers", "x-http-method-override"), "{answer}");
+        assert_fields(&answer, &[("Vary", Some("Origin"))]);
+    }
+}
+
 #[test]
 fn pages_of_a_named_origin_may_read_and_write() {
     let server =

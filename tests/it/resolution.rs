@@ -264,23 +264,88 @@ fn the_single_page_fallback_answers_for_routes_only() {
     server.folder().write("index.html", index);
     server.folder().write("real/file.js", "js");
     for target in ["/", "/route", "/route/deep/er", "/route/?x=1", "/users/42"] {
-        let response = server.get(target).expect_file(index.as_bytes());
+        let page = accepting(target, "text/html");
+        let response = server.ask(&page).expect_file(index.as_bytes());
         assert_eq!(response.field("Content-Type"), Some("text/html; charset=utf-8"), "{response}");
-        server.ask(&get(target).field("If-None-Match", tag_of(index.as_bytes()))).expect(304);
-        server.head(target).expect(200);
+        server.ask(&page.clone().field("If-None-Match", tag_of(index.as_bytes()))).expect(304);
+        server.ask(&head(target).field("Accept", "text/html")).expect(200);
     }
     server.get("/missing.js").expect(404);
-    server.ask(&accepting("/missing.js", "*/*")).expect(404);
+    for accept in ["*/*", "text/*", "application/json, text/html;q=0.5"] {
+        server.ask(&accepting("/missing.js", accept)).expect(404);
+        server.ask(&accepting("/route", accept)).expect(404);
+    }
     server.ask(&accepting("/release/v1.2", "text/html,*/*;q=0.8")).expect_file(index.as_bytes());
     server.get("/real/file.js").expect_file(b"js");
     server.get("/%2e%2e/route").expect(400);
     for round in 0..50 {
         let index = format!("<h1>round {round}</h1>");
         server.folder().write("index.html", &index);
-        server.get("/route").expect_file(index.as_bytes());
+        server.ask(&accepting("/route", "text/html")).expect_file(index.as_bytes());
     }
     fs::remove_file(server.folder().path("index.html")).unwrap();
-    server.get("/route").expect(404);
+    server.ask(&accepting("/route", "text/html")).expect(404);
+}
+
+#[test]
+fn a_browser_says_itself_whether_it_wants_a_page() {
+    let server = Launch::new().arg("--spa").start();
+    server.folder().write("index.html", "<h1>app</h1>");
+    let navigation = "text/html,application/xhtml+xml,*/*;q=0.8";
+    for (dest, mode, accept, status) in [
+        (Some("document"), Some("navigate"), navigation, 200),
+        (Some("document"), Some("navigate"), "*/*", 200),
+        (Some("iframe"), Some("navigate"), navigation, 200),
+        // A service worker that passes a navigation on.
+        (Some("empty"), Some("navigate"), navigation, 200),
+        (None, Some("navigate"), navigation, 200),
+        (Some("document"), None, navigation, 200),
+        (Some("script"), Some("no-cors"), "*/*", 404),
+        (Some("script"), Some("no-cors"), navigation, 404),
+        (Some("empty"), Some("cors"), navigation, 404),
+        (Some("image"), Some("no-cors"), "image/avif,*/*", 404),
+        (Some("object"), Some("navigate"), navigation, 404),
+        (None, None, navigation, 200),
+        (None, None, "*/*", 404),
+    ] {
+        let mut request = accepting("/place", accept);
+        for (name, value) in [("Sec-Fetch-Dest", dest), ("Sec-Fetch-Mode", mode)] {
+            request = match value {
+                Some(value) => request.field(name, value),
+                None => request,
+            };
+        }
+        server.ask(&request).expect(status);
+    }
+}
+
+#[test]
+fn the_page_and_the_404_in_its_place_name_the_fields_that_decide() {
+    let server = Launch::new().args(["--spa", "--cors=https://app.example"]).start();
+    let index = b"<h1>app</h1>";
+    server.folder().write("index.html", index);
+    let page = accepting("/place", "text/html");
+    for (request, status) in [
+        (page.clone(), 200),
+        (head("/place").field("Accept", "text/html"), 200),
+        (page.clone().field("If-None-Match", tag_of(index)), 304),
+        (page.clone().field("If-Match", "\"other\""), 412),
+        (page.clone().field("Range", "bytes=0-3"), 206),
+        (page.field("Range", "bytes=900-"), 416),
+        (accepting("/place", "*/*"), 404),
+        (get("/place"), 404),
+    ] {
+        let response = server.ask(&request).expect(status);
+        for name in ["Accept", "Sec-Fetch-Dest", "Sec-Fetch-Mode", "Origin"] {
+            assert!(response.lists("Vary", name), "{name}\n{response}");
+        }
+        assert_eq!(response.lines("Vary").len(), 1, "{response}");
+    }
+    // What is there does not depend on them.
+    assert_eq!(server.get("/index.html").expect_file(index).field("Vary"), Some("Origin"));
+    // Nor does a 404 without a page that could take its place.
+    let server = Server::start();
+    assert_eq!(server.get("/place").expect(404).field("Vary"), Some("Accept"));
 }
 
 #[test]
@@ -462,13 +527,14 @@ fn the_single_page_fallback_has_no_date_and_is_for_who_takes_html() {
     let server = Launch::new().arg("--spa").start();
     let index = server.folder().write("index.html", "<h1>app</h1>");
     crate::harness::folder::set_modified_seconds(&index, 1_700_000_000);
-    let response = server.get("/about").expect_file(b"<h1>app</h1>");
+    let response = server.ask(&accepting("/about", "text/html")).expect_file(b"<h1>app</h1>");
     assert_eq!(response.field("Last-Modified"), None, "{response}");
     // A page that was here and has gone: who has its date has not got the index.
     let page = server.folder().write("about", "real");
     let dated = server.get("/about").expect_file(b"real");
     fs::remove_file(page).unwrap();
-    let since = get("/about").field("If-Modified-Since", dated.field("Last-Modified").unwrap());
+    let since =
+        accepting("/about", "text/html").field("If-Modified-Since", dated.field("Last-Modified").unwrap());
     server.ask(&since).expect_file(b"<h1>app</h1>");
     server.ask(&accepting("/api/users", "application/json")).expect(404);
     server.ask(&accepting("/pictures/1", "image/avif,image/*;q=0.8")).expect(404);
