@@ -148,6 +148,9 @@ impl<S> TurnStream<S> {
     fn admit(&mut self, bytes: &[u8]) -> usize {
         let between = !self.framing.is_amid_head();
         let Admitted { count, head, ends_head } = self.framing.admit(bytes);
+        if let Some(field) = self.framing.take_digest_in_trailer() {
+            self.turn.set_digest_in_trailer(field);
+        }
         if head > self.limits().head_size {
             self.refuse_head();
             return 0;

@@ -3,12 +3,14 @@
 //! What can be refused by the head of a request is refused before its body: for clients that wait for
 //! `100 Continue` before that is sent, for the others at once.
 
+mod announced;
+
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::{Payload, RequestHead};
 use actix_web::error::PayloadError;
-use actix_web::http::header::{self, HeaderName};
+use actix_web::http::header::HeaderName;
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
@@ -18,6 +20,7 @@ use super::error::Problem;
 use super::fields::{self, Fields, Representation, RequestFields as _, preconditions};
 use super::get::{content_of, entry_at};
 use super::rules::Extra;
+use super::turns::Turn;
 use super::{Site, origin, refusal, respond};
 use crate::resource_path::{Form, ResourcePath, Target};
 use crate::root::{OpenError, WriteError};
@@ -26,6 +29,7 @@ use crate::semantics::preconditions::Preconditions;
 use crate::semantics::preferences::Return;
 use crate::validator_store::Entry;
 use crate::write::{Deletes, Intent, Refusal, Upload, Uploads, WriteOutcome};
+use announced::{Length, check_representation, check_trailers, content_length};
 
 /// How many bytes a second a body must have on average, once it has taken a while.
 const SLOWEST: u64 = 512;
@@ -80,6 +84,10 @@ pub(super) async fn answer(
                 Err(refused) => return refusal::problem(&refused).respond_as_document(),
             };
             if let Err(problem) = receive(site, &mut upload, payload).await {
+                return problem.respond_as_document();
+            }
+            let trailer = request.conn_data::<Turn>().and_then(Turn::digest_in_trailer);
+            if let Err(problem) = announced::check_received(request.head(), upload.length(), trailer) {
                 return problem.respond_as_document();
             }
             site.writer.put(upload, owned).await
@@ -154,43 +162,19 @@ fn check_head<'a>(site: &Site, head: &'a RequestHead, path: &'a str) -> Result<C
         return Ok(Checked { path: resource, intent: Intent::Delete, preconditions, expected });
     }
     check_representation(head)?;
+    check_trailers(head)?;
+    let length = match Length::of(head) {
+        Length::Missing => return Err(announced::length_required()),
+        Length::Known(length) => Some(length),
+        Length::Unknown => None,
+    };
     let expected =
         ExpectedDigests::parse(|field| head.headers.get_all(field.name()).map(|value| value.as_bytes()))
             .map_err(|malformed| Problem::document(StatusCode::BAD_REQUEST, malformed.to_string()))?;
-    let length = content_length(head);
     match (length, options.limit) {
         (Some(length), Some(limit)) if length > limit => Err(too_large(limit)),
         _ => Ok(Checked { path: resource, intent: Intent::Put(length), preconditions, expected }),
     }
-}
-
-/// A body is stored as it comes: it must be all of the representation, and not encoded.
-fn check_representation(head: &RequestHead) -> Result<(), Problem> {
-    if head.headers.contains_key(header::CONTENT_RANGE) {
-        return Err(Problem::document(
-            StatusCode::BAD_REQUEST,
-            "Content-Range on PUT: only whole files are stored, not parts of them (RFC 9110 14.5).",
-        ));
-    }
-    let identity =
-        |line: &[u8]| line.trim_ascii().is_empty() || line.trim_ascii().eq_ignore_ascii_case(b"identity");
-    if !head.headers.lines(header::CONTENT_ENCODING).all(identity) {
-        return Err(Problem::document(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "Content-Encoding on PUT: bodies are stored as they come, so a coded one would be served under a false label. \
-             Send it without the coding, or without the field under a name that tells of it (.gz).",
-        )
-        .with_header(header::ACCEPT_ENCODING, header::HeaderValue::from_static("identity")));
-    }
-    Ok(())
-}
-
-fn content_length(head: &RequestHead) -> Option<u64> {
-    if head.headers.contains_key(header::TRANSFER_ENCODING) {
-        return None;
-    }
-    let length = head.headers.get(header::CONTENT_LENGTH)?;
-    length.to_str().ok()?.trim().parse().ok()
 }
 
 fn too_large(limit: u64) -> Problem {

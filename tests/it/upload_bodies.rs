@@ -190,6 +190,124 @@ fn a_digest_that_disagrees_or_is_none_touches_nothing() {
     assert_nothing_left(&server);
 }
 
+/// A chunked body with this section behind it.
+fn with_trailers(target: &str, trailers: &str) -> (Request, String) {
+    (request("PUT", target).field("Transfer-Encoding", "chunked"), format!("3\r\nnew\r\n0\r\n{trailers}\r\n"))
+}
+
+#[test]
+fn a_digest_in_a_trailer_is_refused_announced_or_not() {
+    let server = Launch::writing().start();
+    server.folder().write("file", "old");
+    let before = tree(&server.folder().root());
+    let (right, wrong) = (repr_digest_of("sha-256", b"new"), repr_digest_of("sha-256", b"other"));
+    for target in ["/file", "/new", "/no/such/folder/new"] {
+        for digest in [&right, &wrong] {
+            for field in ["Content-Digest", "Repr-Digest", "content-digest", "REPR-DIGEST", "Content-MD5"] {
+                for before_it in
+                    ["", "X: content-digest: y\r\n", "A-Very-Long-Name-That-Nobody-Has-Ever-Heard-Of: z\r\n"]
+                {
+                    let trailers = format!("{before_it}{field}: {digest}\r\n");
+                    let (question, body) = with_trailers(target, &trailers);
+                    for announced in ["", field, &format!("X-Checksum, {field}")] {
+                        let question = match announced {
+                            "" => question.clone(),
+                            names => question.clone().field("Trailer", names),
+                        };
+                        let mut client = server.connect();
+                        client.send(question.bytes());
+                        // The announcement is refused without waiting for the body.
+                        let _ = client.try_send(&body);
+                        let refused = client.read(&question).expect_problem(400);
+                        assert!(
+                            refused.text().to_ascii_lowercase().contains(&field.to_ascii_lowercase()),
+                            "{refused}"
+                        );
+                        assert!(refused.text().contains("header field"), "{refused}");
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(tree(&server.folder().root()), before);
+    assert_nothing_left(&server);
+}
+
+#[test]
+fn an_announced_digest_is_refused_before_100_continue() {
+    let server = Launch::writing().start();
+    let question = request("PUT", "/new")
+        .field("Transfer-Encoding", "chunked")
+        .field("Trailer", "Repr-Digest")
+        .field("Expect", "100-continue");
+    let mut client = server.connect();
+    client.send(question.bytes());
+    client.next_head(&question).unwrap().expect(400);
+}
+
+#[test]
+fn trailers_that_are_no_digests_are_read_over() {
+    let server = Launch::writing().start();
+    let mut client = server.connect();
+    for trailers in ["X-Checksum: abc\r\n", "X: y\r\nServer-Timing: a;dur=1\r\n", "Content: -Digest\r\n"] {
+        let (question, body) = with_trailers("/file", trailers);
+        let question = question.field("Trailer", "X-Checksum");
+        client.send(question.bytes());
+        client.send(&body);
+        client.read(&question).expect_one_of(&[201, 204]);
+        // The next body on the connection is not judged by this one.
+        client.ask(&request("PUT", "/file").chunked("new", 2)).expect(204);
+        client.ask(&get("/file")).expect_file(b"new");
+    }
+}
+
+#[test]
+fn a_put_that_tells_no_length_is_411() {
+    let server = Launch::writing().start();
+    server.folder().write("file", "old");
+    let before = tree(&server.folder().root());
+    let forms = [
+        request("PUT", "/file"),
+        request("PUT", "/new"),
+        request("PUT", "/no/such/folder/new"),
+        // The length is asked for before any precondition is looked at (RFC 9110, 13.2.1).
+        request("PUT", "/file").field("If-Match", "\"stale\""),
+        request("PUT", "/file").field("If-Match", tag_of(b"old")),
+    ];
+    for question in &forms {
+        let refused = server.ask(question).expect_problem(411);
+        assert!(refused.text().contains("Content-Length: 0"), "{refused}");
+        let waiting = question.clone().field("Expect", "100-continue");
+        let mut client = server.connect();
+        client.send(waiting.bytes());
+        client.next_head(&waiting).unwrap().expect(411);
+        let mut client = server.connect();
+        client.send(String::from_utf8(question.bytes()).unwrap().replace("HTTP/1.1", "HTTP/1.0"));
+        let answer = String::from_utf8(client.read_to_end()).unwrap();
+        assert!(answer.split_once(' ').unwrap().1.starts_with("411 "), "{answer}");
+    }
+    assert_eq!(tree(&server.folder().root()), before);
+    // A method that is not allowed is named first.
+    Server::start().ask(&request("PUT", "/file")).expect_problem(405);
+}
+
+#[test]
+fn a_put_by_http2_without_a_body_is_411_unless_it_says_so() {
+    let server = crate::tls::serving(crate::tls::launch("one").arg("--allow-all"));
+    server.folder().write("file", "old");
+    let status = |arguments: &[&str]| {
+        let asked =
+            [&["--http2", "-o", "/dev/null", "-w", "%{http_code} %{http_version}", "-X", "PUT"], arguments];
+        crate::tls::curl(&server, "/file", &asked.concat())
+    };
+    assert_eq!(status(&[]), "411 2");
+    assert_eq!(std::fs::read_to_string(server.folder().path("file")).unwrap(), "old");
+    assert_eq!(status(&["-H", "Trailer: Content-Digest", "-d", "x"]), "400 2");
+    assert_eq!(std::fs::read_to_string(server.folder().path("file")).unwrap(), "old");
+    assert_eq!(status(&["-d", ""]), "204 2");
+    assert_eq!(std::fs::read_to_string(server.folder().path("file")).unwrap(), "");
+}
+
 #[test]
 fn a_part_is_not_stored_as_the_whole() {
     let server = Launch::writing().start();

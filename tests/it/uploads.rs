@@ -310,7 +310,7 @@ fn requests_behind_an_upload_are_answered_in_turn() {
                 (get("/file"), 200),
                 (request("PUT", "/file").chunked(&small, 77).field("If-Match", tag_of(&large)), 204),
                 (get("/file").field("If-None-Match", tag_of(&small)), 304),
-                (request("PUT", "/empty"), 201),
+                (put("/empty", ""), 201),
                 (get("/empty"), 200),
                 (delete("/empty"), 204),
                 (get("/empty"), 404),

@@ -1,13 +1,19 @@
 //! Where requests begin and end in the bytes of a client, as far as the pace is concerned: what is a request is
 //! decided by actix-http alone.
+//!
+//! actix-http (3.20) also drops the trailers of a chunked body unread, so the names of trailers are read here: a digest
+//! that a client sent must not be passed over in silence.
 
 use actix_web::web::BytesMut;
+
+use crate::semantics::integrity::IntegrityField;
 
 /// The client's bytes so far.
 pub(super) struct Framing {
     at: Position,
     /// The head so far, without blank lines before it, for the rare one that comes in pieces.
     head: BytesMut,
+    trailers: Trailers,
 }
 
 /// What of some bytes may be handed on.
@@ -51,10 +57,40 @@ enum Line {
     Begun,
 }
 
+/// The names of the trailers of the current body.
+#[derive(Debug, Default)]
+struct Trailers {
+    /// The beginning of the current line, up to its colon. A longer name than [`LONGEST_NAME`] is not kept.
+    name: Vec<u8>,
+    /// A field with a digest that stood among them.
+    digest: Option<IntegrityField>,
+}
+
+/// Enough for the name of every digest field.
+const LONGEST_NAME: usize = 32;
+
+impl Trailers {
+    /// Reads the next byte of the trailer section.
+    fn read(&mut self, byte: u8) {
+        match byte {
+            b'\n' => self.name.clear(),
+            b':' => {
+                let name = self.name.trim_ascii();
+                let is_named = |field: &IntegrityField| field.name().as_bytes().eq_ignore_ascii_case(name);
+                self.digest = self.digest.or_else(|| IntegrityField::ALL.into_iter().find(is_named));
+                // What follows is the value.
+                self.name.resize(LONGEST_NAME, 0);
+            }
+            _ if self.name.len() < LONGEST_NAME => self.name.push(byte),
+            _ => {}
+        }
+    }
+}
+
 impl Framing {
     /// At the beginning of a connection.
     pub(super) fn new() -> Self {
-        Self { at: Position::Head, head: BytesMut::new() }
+        Self { at: Position::Head, head: BytesMut::new(), trailers: Trailers::default() }
     }
 
     /// Whether the next byte belongs to a head, be it its first or not.
@@ -72,11 +108,16 @@ impl Framing {
         !self.head.is_empty()
     }
 
+    /// A digest field that stood in the trailer section of the current body, as far as that has come.
+    pub(super) fn take_digest_in_trailer(&mut self) -> Option<IntegrityField> {
+        self.trailers.digest.take()
+    }
+
     /// How many of `bytes`, the client's next, belong to the current request.
     pub(super) fn admit(&mut self, bytes: &[u8]) -> Admitted {
         let count = match &mut self.at {
             Position::Unknown => bytes.len(),
-            Position::Chunked(chunk) => match end_of_chunks(chunk, bytes) {
+            Position::Chunked(chunk) => match end_of_chunks(chunk, &mut self.trailers, bytes) {
                 Some(end) => {
                     self.at = Position::Head;
                     end
@@ -162,11 +203,14 @@ fn body_after(head: &[u8]) -> Position {
     if upgrade { Position::Unknown } else { position }
 }
 
-/// Where a chunked body ends within `bytes`; `chunk` keeps the place between calls.
-fn end_of_chunks(chunk: &mut Chunk, bytes: &[u8]) -> Option<usize> {
+/// Where a chunked body ends within `bytes`; `chunk` keeps the place between calls, and `trailers` reads the trailer section.
+fn end_of_chunks(chunk: &mut Chunk, trailers: &mut Trailers, bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         at += 1;
+        if matches!(chunk, Chunk::Trailer(_)) {
+            trailers.read(byte);
+        }
         *chunk = match (*chunk, byte) {
             (Chunk::Data(left), _) => {
                 let skipped = (bytes.len() - at).min(usize::try_from(left - 1).unwrap_or(usize::MAX));

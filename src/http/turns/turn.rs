@@ -8,6 +8,8 @@ use std::task::{Context, Poll, Waker};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::web::Bytes;
 
+use crate::semantics::integrity::IntegrityField;
+
 /// Whose turn it is on a connection: the client's to ask, or the server's to answer. Shared by the
 /// stream and the service.
 #[derive(Clone, Default)]
@@ -25,6 +27,8 @@ struct TurnState {
     counted: Cell<bool>,
     /// The next answer is the last one on the connection.
     last: Cell<bool>,
+    /// A digest field that stood behind the body of the current request.
+    digest_in_trailer: Cell<Option<IntegrityField>>,
 }
 
 /// The body of a response, which tells when actix has taken the last of it.
@@ -75,11 +79,24 @@ impl Turn {
     }
 }
 
+/// What stands in the trailer section of a body, of which actix tells nothing.
+impl Turn {
+    pub(super) fn set_digest_in_trailer(&self, field: IntegrityField) {
+        self.0.digest_in_trailer.set(Some(field));
+    }
+
+    /// The digest field that stood there, once the body has come.
+    pub(in crate::http) fn digest_in_trailer(&self) -> Option<IntegrityField> {
+        self.0.digest_in_trailer.get()
+    }
+}
+
 /// What the stream tells and asks.
 impl Turn {
     /// A request has been handed on.
     pub(super) fn begin(&self) {
         let state = &self.0;
+        state.digest_in_trailer.set(None);
         state.answering.set(true);
         state.unfinished.set(state.unfinished.get() + 1);
         state.unsent.set(true);

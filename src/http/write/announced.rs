@@ -1,0 +1,108 @@
+//! What the head of a PUT announces about its body: its length, and which fields describe it. Nothing of a body is read here.
+
+use actix_web::dev::RequestHead;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::{StatusCode, Version};
+
+use super::super::error::Problem;
+use super::super::fields::RequestFields as _;
+use crate::semantics::integrity::IntegrityField;
+
+/// How long the body is, by the head of the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Length {
+    /// So many bytes.
+    Known(u64),
+    /// The end of the body shows when it comes: chunks, or HTTP/2.
+    Unknown,
+    /// Nothing is said. In HTTP/1 that means an empty body (RFC 9112 6.3), which is more often a forgotten one.
+    Missing,
+}
+
+impl Length {
+    pub(super) fn of(head: &RequestHead) -> Self {
+        match content_length(head) {
+            Some(length) => Self::Known(length),
+            None if head.headers.contains_key(header::TRANSFER_ENCODING) => Self::Unknown,
+            None if head.version >= Version::HTTP_2 => Self::Unknown,
+            None => Self::Missing,
+        }
+    }
+}
+
+/// The value of `Content-Length`, where that is how the body ends.
+pub(super) fn content_length(head: &RequestHead) -> Option<u64> {
+    if head.headers.contains_key(header::TRANSFER_ENCODING) {
+        return None;
+    }
+    let length = head.headers.get(header::CONTENT_LENGTH)?;
+    length.to_str().ok()?.trim().parse().ok()
+}
+
+/// A body is stored as it comes: it must be all of the representation, and not encoded.
+pub(super) fn check_representation(head: &RequestHead) -> Result<(), Problem> {
+    if head.headers.contains_key(header::CONTENT_RANGE) {
+        return Err(Problem::document(
+            StatusCode::BAD_REQUEST,
+            "Content-Range on PUT: only whole files are stored, not parts of them (RFC 9110 14.5).",
+        ));
+    }
+    let identity =
+        |line: &[u8]| line.trim_ascii().is_empty() || line.trim_ascii().eq_ignore_ascii_case(b"identity");
+    if !head.headers.lines(header::CONTENT_ENCODING).all(identity) {
+        return Err(Problem::document(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "Content-Encoding on PUT: bodies are stored as they come, so a coded one would be served under a false label. \
+             Send it without the coding, or without the field under a name that tells of it (.gz).",
+        )
+        .with_header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity")));
+    }
+    Ok(())
+}
+
+/// Refuses a request whose `Trailer` field announces a digest behind the body, because nothing there is verified.
+pub(super) fn check_trailers(head: &RequestHead) -> Result<(), Problem> {
+    let lines = head.headers.lines(header::TRAILER);
+    let mut names = lines.flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    let digest = names.find_map(|name| {
+        IntegrityField::ALL.into_iter().find(|field| field.name().as_bytes().eq_ignore_ascii_case(name))
+    });
+    digest.map_or(Ok(()), |field| Err(digest_in_trailer(field)))
+}
+
+/// Checks what shows only once the body has come: whether there was one, and what stood behind it.
+///
+/// HTTP/2 ends every body explicitly, but the server cannot tell an empty body from none there (actix-http 3.20). Without
+/// `Content-Length: 0` it is taken for none.
+pub(super) fn check_received(
+    head: &RequestHead,
+    received: u64,
+    trailer: Option<IntegrityField>,
+) -> Result<(), Problem> {
+    if let Some(field) = trailer {
+        return Err(digest_in_trailer(field));
+    }
+    let chunked = head.headers.contains_key(header::TRANSFER_ENCODING);
+    if received == 0 && Length::of(head) == Length::Unknown && !chunked {
+        return Err(length_required());
+    }
+    Ok(())
+}
+
+/// 411: an empty file must be asked for.
+pub(super) fn length_required() -> Problem {
+    Problem::document(
+        StatusCode::LENGTH_REQUIRED,
+        "The request has no body and no Content-Length; nothing was changed. To store an empty file, send Content-Length: 0.",
+    )
+}
+
+fn digest_in_trailer(field: IntegrityField) -> Problem {
+    Problem::document(
+        StatusCode::BAD_REQUEST,
+        format!(
+            "{} stands behind the body, as a trailer, where it is not verified; nothing was changed. Send it as a header field.",
+            field.name()
+        ),
+    )
+}
