@@ -4,6 +4,7 @@
 //! Root knows nothing of HTTP, of entity tags or of caching.
 
 mod cache;
+mod close;
 mod conflict;
 mod exchange;
 mod filesystem;
@@ -26,7 +27,7 @@ mod walk;
 
 pub use cache::{CacheError, CacheFolder, Replaced};
 pub use exchange::{Expected, Swap};
-pub use filesystem::{Filesystem, Locality, ReadStyle, Stamping, Timestamps};
+pub use filesystem::{Filesystem, Locality, ReadStyle, Stamping, StoreErrors, Timestamps};
 pub use guard::SwapGuard;
 pub use lock::DirectoryLock;
 pub use machine::{boot_id, know_the_machine, processors};

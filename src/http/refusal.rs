@@ -103,6 +103,15 @@ fn impossible(error: WriteError) -> Problem {
         WriteError::Overloaded => {
             return later(StatusCode::SERVICE_UNAVAILABLE, "The server is short of resources; try again.");
         }
+        WriteError::NotStored => {
+            log::error!(
+                "a file could not be written: the filesystem reported no error, and does not give back what was written"
+            );
+            (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The filesystem did not store what was sent, although it reported no error; nothing was changed. Its disk may be full.",
+            )
+        }
         WriteError::Io(errno) => {
             log::error!("a file could not be written: {errno}");
             (StatusCode::INTERNAL_SERVER_ERROR, "The file could not be written; the server's log says why.")

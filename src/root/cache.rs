@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 
 use super::Root;
+use super::close::flush;
 use super::stamp::{file_type, identity, stat};
 
 /// A folder for files that may be lost.
@@ -119,6 +120,8 @@ impl CacheFolder {
         buffered.flush()?;
         drop(buffered);
         fsync(&file)?;
+        // It stays open, for the lock.
+        flush(&file)?;
         renameat(&self.folder, &staged, &self.folder, name)?;
         Ok(Replaced::Done)
     }

@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::io::Errno;
 
+use super::filesystem::StoreErrors;
 use super::place::{Place, WriteError};
 use super::reserved::LONGEST_NAME;
 use super::stage::{Creation, StagedFile, rename_to_new};
@@ -63,12 +64,20 @@ impl Root {
                 }
             }
         }
+        copy.sync()?;
         let mut copy = copy.complete()?;
+        if copy.store_errors() == StoreErrors::Unknown && !have_the_same_bytes(copy.uncached(), file)? {
+            return Err(WriteError::NotStored);
+        }
         copy.take_over_file(file)?;
+        copy.sync()?;
         for attempt in 0..ATTEMPTS {
             let name = conflict_name(&place.name, SystemTime::now(), attempt);
             if copy.create(&place.beside(&name)?)? == Creation::Done {
                 self.tell_of(place, &name);
+                if let Err(error) = place.sync() {
+                    log::warn!("a power failure now could take {name:?} away again: {error:?}");
+                }
                 return Ok(());
             }
         }
@@ -82,6 +91,34 @@ impl Root {
             place.name
         );
     }
+}
+
+/// Reads both files and compares them.
+fn have_the_same_bytes(one: &OpenFile, other: &OpenFile) -> Result<bool, Errno> {
+    let (mut left, mut right) = (vec![0; PIECE], vec![0; PIECE]);
+    let mut offset = 0;
+    loop {
+        let (there, here) = (fill(one, &mut left, offset)?, fill(other, &mut right, offset)?);
+        if left[..there] != right[..here] {
+            return Ok(false);
+        }
+        if there == 0 {
+            return Ok(true);
+        }
+        offset += there as u64;
+    }
+}
+
+/// Reads until the buffer is full or the file ends.
+fn fill(file: &OpenFile, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read_at(&mut buffer[filled..], offset + filled as u64)? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    Ok(filled)
 }
 
 /// `notes.txt` becomes `notes.conflict-20261122T151309Z-1a2b3c.txt`.

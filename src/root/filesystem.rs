@@ -2,7 +2,7 @@
 //! looked up in a table), whether other machines write to it, and how it is best read.
 
 use std::collections::HashMap;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
@@ -51,6 +51,15 @@ pub enum Stamping {
     /// FAT and exFAT have no ctime of their own and show mtime, which anybody can set. Images (squashfs, erofs) have the
     /// times that their maker gave them, and another image may be mounted in their place.
     Partial,
+}
+
+/// Whether a version is stored once `fsync` and `close` have succeeded for the descriptor that wrote it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreErrors {
+    /// Yes: the kernel itself writes to the disk or to memory, and reports every error.
+    Reported,
+    /// Not known. A server or a program stores the bytes, and may fail after it has said that it did not.
+    Unknown,
 }
 
 /// What is known of one filesystem.
@@ -163,6 +172,19 @@ fn stamping(magic: u64) -> Stamping {
     match magic {
         EXT4 | XFS | BTRFS | F2FS | BCACHEFS => Stamping::Every,
         _ => Stamping::Partial,
+    }
+}
+
+/// Whether the filesystem on which `fd` lies reports all errors of storing bytes.
+///
+/// Overlayfs passes on what the filesystem below it reports; that one is taken to be local.
+pub(super) fn store_errors(fd: impl AsFd) -> StoreErrors {
+    const REPORTING: [&str; 11] =
+        ["ext4", "xfs", "btrfs", "f2fs", "bcachefs", "zfs", "tmpfs", "ramfs", "overlay", "fat", "exfat"];
+    let name = fstatfs(fd).map_or("unknown", |status| describe(status.f_type as u64 & 0xffff_ffff).0);
+    match REPORTING.contains(&name) {
+        true => StoreErrors::Reported,
+        false => StoreErrors::Unknown,
     }
 }
 

@@ -46,6 +46,12 @@ pub(super) fn take_over(old: impl AsFd, new: impl AsFd) -> Result<Stamp, Errno> 
     Ok(Stamp::of(&from))
 }
 
+/// Reports whether both files belong to the same user and group.
+pub(super) fn have_one_owner(one: impl AsFd, other: impl AsFd) -> Result<bool, Errno> {
+    let (one, other) = (stat(&one, c"", AtFlags::EMPTY_PATH)?, stat(&other, c"", AtFlags::EMPTY_PATH)?);
+    Ok((one.stx_uid, one.stx_gid) == (other.stx_uid, other.stx_gid))
+}
+
 /// The old file is named by its descriptor's path, since one that may not be read has no other use.
 fn copy_attributes(old: &CStr, new: impl AsFd) -> Result<(), Errno> {
     let mut names = [0; 1024];

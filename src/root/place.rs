@@ -67,6 +67,8 @@ pub enum WriteError {
     RootGone,
     /// The machine is short of descriptors or memory.
     Overloaded,
+    /// The filesystem reported no error, and what it gives back is not what was written.
+    NotStored,
     /// Any other failure.
     Io(Errno),
 }

@@ -6,13 +6,15 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{
-    AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags, flock, fstat, fsync, linkat, openat, renameat,
-    renameat_with, unlinkat,
+    Advice, AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags, fadvise, flock, fstat, fsync, linkat,
+    openat, renameat, renameat_with, unlinkat,
 };
 use rustix::io::Errno;
 
+use super::close::close;
+use super::filesystem::{StoreErrors, store_errors};
 use super::lease::{LeaseProbe, LeasedFile};
-use super::metadata::take_over;
+use super::metadata::{have_one_owner, take_over};
 use super::place::{Place, WriteError};
 use super::reserved::{Kind, Reserved};
 use super::{OpenFile, Root, Stamp};
@@ -186,11 +188,34 @@ impl StagedFile {
         Ok(())
     }
 
+    /// Takes over mode and attributes of what is at `place`, if the owner is the same; returns the stamp that it had.
+    ///
+    /// Another owner is taken over by [`StagedVersion::take_over`]: a process without `CAP_LEASE` gets no lease on a
+    /// file that it has given away.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub fn take_over(&self, place: &Place) -> Result<Option<Stamp>, WriteError> {
+        match open_for_metadata(place)? {
+            Some(old) if have_one_owner(&old, &self.fd)? => Ok(Some(take_over(&old, &self.fd)?)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Writes it to the disk, through the descriptor that wrote the bytes: some filesystems report a failed write to
+    /// no other one.
+    ///
+    /// # Errors
+    /// [`WriteError`]; the file is of no use then.
+    pub fn sync(&self) -> Result<(), WriteError> {
+        Ok(fsync(&self.fd)?)
+    }
+
     /// Ends writing: from now on the file is open for reading only, under a lease where one can be had,
     /// so that a writer who gets hold of it shows.
     ///
     /// # Errors
-    /// [`WriteError`].
+    /// [`WriteError`], also if closing the file reports that bytes are lost.
     pub fn complete(self) -> Result<StagedVersion, WriteError> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let reopened = match &self.name {
@@ -201,7 +226,7 @@ impl StagedFile {
         };
         mark_in_use(&reopened);
         let Self { fd, name } = self;
-        drop(fd);
+        close(fd)?;
         let file = match LeasedFile::take(OpenFile::new(reopened)?) {
             Ok(leased) => Held::Leased(leased),
             Err((file, _)) => Held::Unleased(file),
@@ -218,19 +243,10 @@ impl StagedVersion {
     /// # Errors
     /// [`WriteError`].
     pub fn take_over(&self, place: &Place) -> Result<Option<Stamp>, WriteError> {
-        let open = |flags: OFlags| {
-            let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-            openat(&place.directory, &place.name, flags, Mode::empty())
-        };
-        let old = match open(OFlags::RDONLY) {
-            Err(Errno::ACCESS) => open(OFlags::PATH),
-            other => other,
-        };
-        let old = match old {
-            Err(Errno::NOENT) => return Ok(None),
-            other => other?,
-        };
-        Ok(Some(take_over(&old, self.file.file())?))
+        match open_for_metadata(place)? {
+            Some(old) => Ok(Some(take_over(&old, self.file.file())?)),
+            None => Ok(None),
+        }
     }
 
     /// Takes over mode, owner and attributes of a file that has lost its name.
@@ -239,7 +255,21 @@ impl StagedVersion {
         Ok(())
     }
 
-    /// Writes it to the disk.
+    /// Whether `fsync` and `close` say all there is to know about its bytes.
+    pub fn store_errors(&self) -> StoreErrors {
+        store_errors(self.file.file())
+    }
+
+    /// The file, without what the kernel has kept of it in memory: what is read then is what the filesystem has.
+    pub fn uncached(&self) -> &OpenFile {
+        let file = self.file.file();
+        if let Err(errno) = fadvise(file, 0, None, Advice::DontNeed) {
+            log::debug!("an upload is read back from memory: {errno}");
+        }
+        file
+    }
+
+    /// Writes mode, owner and attributes to the disk; the bytes were written by [`StagedFile::sync`].
     ///
     /// # Errors
     /// [`WriteError`]: it must not be published then.
@@ -310,6 +340,22 @@ impl StagedVersion {
 
     pub(super) fn link(&self, directory: &OwnedFd, name: &CStr) -> Result<(), Errno> {
         linkat(CWD, descriptor(self.file.file()), directory, name, AtFlags::SYMLINK_FOLLOW)
+    }
+}
+
+/// Opens what is at `place` to look at its mode, owner and attributes; `None` if nothing is there.
+fn open_for_metadata(place: &Place) -> Result<Option<OwnedFd>, WriteError> {
+    let open = |flags: OFlags| {
+        let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        openat(&place.directory, &place.name, flags, Mode::empty())
+    };
+    let opened = match open(OFlags::RDONLY) {
+        Err(Errno::ACCESS) => open(OFlags::PATH),
+        other => other,
+    };
+    match opened {
+        Err(Errno::NOENT) => Ok(None),
+        other => Ok(Some(other?)),
     }
 }
 

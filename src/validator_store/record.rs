@@ -7,12 +7,15 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::ValidatorStore;
-use super::digest::Digest;
+use super::digest::{Digest, DigestAlgorithm, Hasher};
 use super::entry::{Certainty, Entry, Read};
 use super::settle::{MEMORY_FILE_LIMIT, Proof, Reading, read_held};
 use super::withheld::Withholding;
 use crate::resource_path::ResourcePath;
-use crate::root::{Held, Locality, OpenError, OpenFile, StagedVersion, Stamp, Stamping};
+use crate::root::{Held, Locality, OpenError, OpenFile, StagedVersion, Stamp, Stamping, StoreErrors};
+
+/// How much is read at once.
+const PIECE: usize = 1 << 20;
 
 impl<R: Send + Sync + 'static> ValidatorStore<R> {
     /// Makes no answer from the version with this stamp's inode, nor from what is at `path`, until it is confirmed.
@@ -95,6 +98,32 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
         let location = self.root.locate(&path).ok_or(OpenError::Missing)?;
         let read = Read { path, location, reading, certainty: Certainty::Certain, began };
         Ok(Arc::new(Entry::new(read, previous, &*self.render)))
+    }
+}
+
+/// Whether a version that is complete has the bytes of `digest`, where its filesystem may have lost some without an
+/// error. Reads it again only there. Blocks.
+///
+/// # Errors
+/// [`OpenError`] when it cannot be read.
+pub fn is_stored(
+    version: &StagedVersion,
+    digest: &Digest,
+    algorithm: DigestAlgorithm,
+) -> Result<bool, OpenError> {
+    if version.store_errors() == StoreErrors::Reported {
+        return Ok(true);
+    }
+    let (file, mut hasher) = (version.uncached(), Hasher::new(algorithm));
+    let (mut piece, mut offset) = (vec![0; PIECE], 0);
+    loop {
+        match file.read_at(&mut piece, offset)? {
+            0 => return Ok(hasher.finish() == *digest),
+            read => {
+                hasher.update(&piece[..read]);
+                offset += read as u64;
+            }
+        }
     }
 }
 

@@ -31,7 +31,7 @@ enum Step<R> {
 /// A version that is ready to be published.
 struct Ready {
     complete: Complete,
-    /// The stamp of the file whose mode and owner it has.
+    /// The stamp of the file whose mode, owner and attributes it has.
     looks_like: Option<Stamp>,
 }
 
@@ -83,8 +83,8 @@ impl<R: Send + Sync + 'static> Writer<R> {
 
     /// PUT:
     ///
-    /// 1. bring the body to its end, in a file that nobody sees;
-    /// 2. give it mode and owner of what is there, and write it to the disk;
+    /// 1. bring the body to its end, in a file that nobody sees, with the mode of what is there, and on the disk;
+    /// 2. give it the owner of what is there, if that is another one;
     /// 3. lock the directory; hold, read and judge what is there;
     /// 4. create, or exchange and verify; record what is there now;
     /// 5. unlock; write the change of names to the disk;
@@ -98,11 +98,12 @@ impl<R: Send + Sync + 'static> Writer<R> {
         let intent = Intent::Put(Some(upload.length()));
         let mut known_place = self.existing_place(&path)?;
         let complete = upload.complete(known_place.as_ref())?;
-        let mut ready = Ready { complete, looks_like: None };
-        if let Some(place) = &known_place {
-            ready.looks_like = ready.complete.version.take_over(place)?;
+        let mut ready = Ready { looks_like: complete.looks_like, complete };
+        if let Some(place) = &known_place
+            && ready.looks_like.is_none()
+        {
+            self.take_over(&mut ready, place)?;
         }
-        self.sync(&ready)?;
         self.repeat(
             || match known_place.take() {
                 Some(place) => Ok(place),
@@ -226,8 +227,7 @@ impl<R: Send + Sync + 'static> Writer<R> {
         displaced: Displaced,
     ) -> Result<Step<R>, Refusal> {
         if ready.looks_like.is_none() || ready.looks_like != displaced.stamp() {
-            ready.looks_like = ready.complete.version.take_over(place)?;
-            self.sync(ready)?;
+            self.take_over(ready, place)?;
         }
         let version = &mut ready.complete.version;
         let withheld = self.store.withhold(path, version.stamp());
@@ -262,14 +262,18 @@ impl<R: Send + Sync + 'static> Writer<R> {
     }
 
     fn record(&self, path: &ResourcePath<'_>, ready: &Ready) -> Result<Arc<Entry<R>>, Refusal> {
-        let Complete { version, digest, body } = &ready.complete;
+        let Complete { version, digest, body, .. } = &ready.complete;
         Ok(self.store.record(path, version, *digest, body.clone())?)
     }
 
-    fn sync(&self, ready: &Ready) -> Result<(), WriteError> {
+    /// Gives a version mode, owner and attributes of what is at `place`, if anything is, and writes that to the disk.
+    fn take_over(&self, ready: &mut Ready, place: &Place) -> Result<(), WriteError> {
+        ready.looks_like = ready.complete.version.take_over(place)?;
         match self.options.durability {
-            Durability::Full | Durability::File => ready.complete.version.sync(),
-            Durability::None => Ok(()),
+            Durability::Full | Durability::File if ready.looks_like.is_some() => {
+                ready.complete.version.sync()
+            }
+            Durability::Full | Durability::File | Durability::None => Ok(()),
         }
     }
 }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Refusal, Writer};
+use super::{Durability, Refusal, Writer};
 use crate::resource_path::ResourcePath;
-use crate::root::{Place, StagedFile, StagedVersion, WriteError};
+use crate::root::{Place, StagedFile, StagedVersion, Stamp, WriteError};
 use crate::semantics::integrity::ExpectedDigests;
 use crate::validator_store::digest::{Digest, DigestAlgorithm, Hasher, IntegrityHasher};
+use crate::validator_store::record::is_stored;
 
 /// What is gathered before the disk is troubled.
 const PIECE: usize = 512 * 1024;
@@ -40,6 +41,8 @@ pub(super) struct Complete {
     pub(super) digest: Digest,
     /// All bytes, if they are few.
     pub(super) body: Option<Bytes>,
+    /// The stamp of the file whose mode and attributes it has.
+    pub(super) looks_like: Option<Stamp>,
 }
 
 impl<R: Send + Sync + 'static> Upload<R> {
@@ -108,8 +111,8 @@ impl<R: Send + Sync + 'static> Upload<R> {
         &self.path
     }
 
-    /// Ends the body: all of it is in a file, and it is what it should be. A small one is staged only
-    /// now, in the directory of `place` if there is one. Blocks.
+    /// Ends the body: it is what it should be, and all of it is in a file that looks like the one at `place`, if there is
+    /// one, and is on the disk, as far as the durability asks for it. A small body is staged only now. Blocks.
     pub(super) fn complete(self, place: Option<&Place>) -> Result<Complete, Refusal> {
         let Self { writer, path, expected, algorithm, piece, spilled, .. } = self;
         let body = spilled.is_none().then(|| Bytes::copy_from_slice(&piece));
@@ -120,7 +123,16 @@ impl<R: Send + Sync + 'static> Upload<R> {
         spilled.take(&piece)?;
         let Spilled { file, hasher, integrity } = spilled;
         expected.check(&integrity.finish()).map_err(Refusal::Mismatch)?;
-        Ok(Complete { version: file.complete()?, digest: hasher.finish(), body })
+        let looks_like = place.map_or(Ok(None), |place| file.take_over(place))?;
+        match writer.options.durability {
+            Durability::Full | Durability::File => file.sync()?,
+            Durability::None => {}
+        }
+        let (version, digest) = (file.complete()?, hasher.finish());
+        if !is_stored(&version, &digest, algorithm)? {
+            return Err(WriteError::NotStored.into());
+        }
+        Ok(Complete { version, digest, body, looks_like })
     }
 }
 

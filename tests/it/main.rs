@@ -24,6 +24,7 @@ mod headers;
 mod http2;
 mod index;
 mod integrity;
+mod late_errors;
 mod lifecycle;
 mod limits;
 mod listing;

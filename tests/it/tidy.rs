@@ -57,7 +57,7 @@ const RESERVED: &[Reserved] = &[
     Reserved { name: ".is_dir(", only_in: &["root.rs", "root/"] },
     Reserved { name: "landlock::", only_in: &["root/sandbox.rs"] },
     Reserved { name: "listenfd::", only_in: &["config/activation.rs"] },
-    Reserved { name: "nix::", only_in: &["config/user.rs"] },
+    Reserved { name: "nix::", only_in: &["config/user.rs", "root/close.rs"] },
     Reserved { name: "clap::", only_in: &["cli.rs", "cli/", "main.rs"] },
     Reserved { name: "env_logger::", only_in: &["main.rs"] },
     // `actix_files` has the tested parser of request paths.
