@@ -8,7 +8,7 @@ pub mod pattern;
 use std::borrow::{Borrow, Cow};
 use std::fmt;
 
-use actix_files::{PathBufWrap, UriSegmentError};
+use actix_files::PathBufWrap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 /// Names that begin like this belong to uploads in progress; they are never served or listed.
@@ -17,7 +17,13 @@ pub const RESERVED_PREFIX: &str = ".~ifmatch.";
 /// The name in the root below which the server's own resources live; no file is served there.
 pub const OWN_NAME: &str = "__ifmatch__";
 
-/// No filesystem has longer names.
+/// The most bytes a path may have: the kernel takes no longer one (`PATH_MAX` without its final NUL).
+pub const LONGEST_PATH: usize = 4095;
+
+/// The most names a path may have, one below the other.
+pub const DEEPEST_PATH: usize = 255;
+
+/// No conflict copy has a longer name.
 const LONGEST_NAME: usize = 255;
 
 /// How the name of a conflict copy goes on where the stem of the file's own name ends, and the shape of the time and number that
@@ -35,6 +41,7 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 ///
 /// - UTF-8, relative, segments joined by single slashes; empty for the root itself;
 /// - no empty, `.` or `..` segment, no control character;
+/// - at most [`LONGEST_PATH`] bytes and [`DEEPEST_PATH`] segments;
 /// - no segment that begins with [`RESERVED_PREFIX`], and the first one is not [`OWN_NAME`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ResourcePath<'a>(Cow<'a, str>);
@@ -53,7 +60,7 @@ pub struct Target<'a> {
 pub enum Form {
     /// `/a/b`
     Plain,
-    /// `/a/b/`, and the root
+    /// `/a/b/`, `/a/b/.`, `/a/b/c/..`, and the root
     Slash,
 }
 
@@ -74,8 +81,10 @@ pub enum PathError {
     Hidden,
     /// The target is not a path (authority form, asterisk).
     NotAPath,
-    /// A `.` or `..` segment, also when percent-encoded.
-    DotSegment,
+    /// More `..` segments than there are folders to leave: the path leads out of the root.
+    AboveRoot,
+    /// More than [`LONGEST_PATH`] bytes, or more than [`DEEPEST_PATH`] names.
+    TooLong,
     /// A slash that arrived percent-encoded.
     EncodedSlash,
     /// The decoded bytes are not UTF-8.
@@ -91,7 +100,10 @@ impl fmt::Display for PathError {
         f.write_str(match self {
             Self::Hidden => "the path names nothing that is served",
             Self::NotAPath => "the request target must be a path that begins with a slash",
-            Self::DotSegment => "the path has a \".\" or \"..\" segment; send it without",
+            Self::AboveRoot => {
+                "it has more \"..\" segments than folders, and would lead out of the served folder"
+            }
+            Self::TooLong => "it is longer than 4095 bytes, or has more than 255 names",
             Self::EncodedSlash => "the path has a percent-encoded slash (%2F); no file name has one",
             Self::NotUtf8 => "the path is not UTF-8 once percent-decoded",
             Self::ControlCharacter => "the path has a control character",
@@ -108,11 +120,12 @@ impl<'a> ResourcePath<'a> {
 
     /// Parses the path of a request target, as it came over the wire and without its query.
     ///
-    /// Repeated slashes count as one. A path of plain ASCII names is taken as it stands; any other
-    /// goes through [`PathBufWrap`] as well, and both parsers must agree.
+    /// The path is percent-decoded once. Then repeated slashes count as one, and after that `.` and `..` segments are
+    /// removed (RFC 3986 6.2.2.3): `/a//../b` is `/b`. A path of plain ASCII names is taken as it stands. The result of
+    /// any other is parsed again by [`PathBufWrap`], and both must agree.
     ///
     /// # Errors
-    /// See [`PathError`]; every error but [`PathError::Hidden`] is a malformed request.
+    /// See [`PathError`]; every error but [`PathError::Hidden`] and [`PathError::TooLong`] is a malformed request.
     pub fn parse(target: &'a str, dotfiles: Dotfiles) -> Result<Target<'a>, PathError> {
         let relative = target.strip_prefix('/').ok_or(PathError::NotAPath)?;
         if is_plain(relative) && !relative.starts_with(OWN_NAME) {
@@ -121,50 +134,59 @@ impl<'a> ResourcePath<'a> {
                 None if relative.is_empty() => (relative, Form::Slash),
                 None => (relative, Form::Plain),
             };
-            return Ok(Target { path: ResourcePath(Cow::Borrowed(path)), form });
+            let path = ResourcePath(Cow::Borrowed(path));
+            return if path.is_within_limits() { Ok(Target { path, form }) } else { Err(PathError::TooLong) };
         }
         Self::parse_encoded(target, dotfiles)
     }
 
     fn parse_encoded(target: &str, dotfiles: Dotfiles) -> Result<Target<'static>, PathError> {
         let decoded = percent_decode_str(target).decode_utf8().map_err(|_| PathError::NotUtf8)?;
-        for segment in decoded.split('/') {
-            check_segment(segment, dotfiles)?;
+        if decoded.chars().any(char::is_control) {
+            return Err(PathError::ControlCharacter);
         }
-        let theirs = PathBufWrap::parse_path(target, true).map_err(|error| match error {
-            UriSegmentError::BadChar('/') => PathError::EncodedSlash,
-            UriSegmentError::NotValidUtf8 => PathError::NotUtf8,
-            _ => PathError::Unportable,
-        })?;
-        let segments: Vec<&str> = decoded.split('/').filter(|segment| !segment.is_empty()).collect();
-        if segments.first() == Some(&OWN_NAME) {
+        if count_slashes(&decoded) != count_slashes(target) {
+            return Err(PathError::EncodedSlash);
+        }
+        let Resolved { names, form } = Resolved::of(&decoded)?;
+        for name in &names {
+            check_segment(name, dotfiles)?;
+        }
+        if names.first() == Some(&OWN_NAME) {
             return Err(PathError::Hidden);
         }
-        let path = segments.join("/");
-        if AsRef::<std::path::Path>::as_ref(&theirs) != std::path::Path::new(&path) {
-            return Err(PathError::DotSegment);
+        let path = ResourcePath(Cow::Owned(names.join("/")));
+        if !path.is_within_limits() {
+            return Err(PathError::TooLong);
         }
-        let form = if decoded.ends_with('/') { Form::Slash } else { Form::Plain };
-        Ok(Target { path: ResourcePath(Cow::Owned(path)), form })
+        let theirs = PathBufWrap::parse_path(&path.to_url_path(), true).map_err(|_| PathError::Unportable)?;
+        if AsRef::<std::path::Path>::as_ref(&theirs) != std::path::Path::new(path.as_str()) {
+            return Err(PathError::Unportable);
+        }
+        Ok(Target { path, form })
+    }
+
+    /// Reports whether the path is no longer and no deeper than any path may be.
+    fn is_within_limits(&self) -> bool {
+        // So short a path is not too deep.
+        self.0.len() <= DEEPEST_PATH || self.0.len() <= LONGEST_PATH && count_slashes(&self.0) < DEEPEST_PATH
     }
 
     /// The resource called `name` in this directory; `None` where no request could name it.
     pub fn child(&self, name: &str, dotfiles: Dotfiles) -> Option<ResourcePath<'static>> {
-        if name.is_empty() || name.contains('/') || check_segment(name, dotfiles).is_err() {
+        if name.contains('/') || !is_name(name, dotfiles) || self.0.is_empty() && name == OWN_NAME {
             return None;
         }
-        let own = self.0.is_empty() && name == OWN_NAME;
         let path = if self.0.is_empty() { name.to_owned() } else { format!("{}/{name}", self.0) };
-        (!own && !is_unportable(name)).then_some(ResourcePath(Cow::Owned(path)))
+        Some(ResourcePath(Cow::Owned(path))).filter(Self::is_within_limits)
     }
 
     /// The resource at this relative path, as names on disk spell it; `None` where no request could name it.
     pub fn from_names(relative: &'a str, dotfiles: Dotfiles) -> Option<Self> {
-        let served =
-            |name: &str| !name.is_empty() && !is_unportable(name) && check_segment(name, dotfiles).is_ok();
         let mut names = relative.split('/');
         let own = names.clone().next() == Some(OWN_NAME);
-        (!own && names.all(served)).then_some(ResourcePath(Cow::Borrowed(relative)))
+        let served = !own && names.all(|name| is_name(name, dotfiles));
+        served.then_some(ResourcePath(Cow::Borrowed(relative))).filter(Self::is_within_limits)
     }
 
     /// The directory that holds this resource; the root is its own parent.
@@ -242,18 +264,51 @@ pub fn encode_segment(segment: &str) -> impl Iterator<Item = &str> {
     utf8_percent_encode(segment, SEGMENT)
 }
 
+/// What is left of a decoded path once repeated slashes are merged and dot segments removed.
+struct Resolved<'a> {
+    names: Vec<&'a str>,
+    form: Form,
+}
+
+impl<'a> Resolved<'a> {
+    /// # Errors
+    /// [`PathError::AboveRoot`], and [`PathError::TooLong`] also where only a part of the path goes too deep.
+    fn of(decoded: &'a str) -> Result<Self, PathError> {
+        let (mut names, mut form) = (Vec::new(), Form::Slash);
+        for segment in decoded.split('/') {
+            form = Form::Slash;
+            match segment {
+                "" | "." => {}
+                ".." => drop(names.pop().ok_or(PathError::AboveRoot)?),
+                _ if names.len() == DEEPEST_PATH => return Err(PathError::TooLong),
+                name => {
+                    names.push(name);
+                    form = Form::Plain;
+                }
+            }
+        }
+        Ok(Self { names, form })
+    }
+}
+
+fn count_slashes(text: &str) -> usize {
+    text.bytes().filter(|byte| *byte == b'/').count()
+}
+
 fn check_segment(segment: &str, dotfiles: Dotfiles) -> Result<(), PathError> {
-    if matches!(segment, "." | "..") {
-        return Err(PathError::DotSegment);
-    }
-    if segment.chars().any(char::is_control) {
-        return Err(PathError::ControlCharacter);
-    }
     let hidden = segment.starts_with('.') && segment != WELL_KNOWN && dotfiles == Dotfiles::Hidden;
     if hidden || segment.starts_with(RESERVED_PREFIX) {
         return Err(PathError::Hidden);
     }
     Ok(())
+}
+
+/// Reports whether a request could spell the name.
+fn is_name(name: &str, dotfiles: Dotfiles) -> bool {
+    !matches!(name, "" | "." | "..")
+        && !name.chars().any(char::is_control)
+        && !is_unportable(name)
+        && check_segment(name, dotfiles).is_ok()
 }
 
 /// Whether actix-files refuses the name.

@@ -1,13 +1,13 @@
 //! The path of a request target.
 //!
 //! Holds for every input: a path that was accepted cannot leave the root, names nothing reserved,
-//! and is the same path however its bytes are spelled.
+//! and is the same path however its bytes are spelled and whatever dot segments are put into it.
 
 #![no_main]
 
 use std::fmt::Write as _;
 
-use ifmatch::resource_path::{Dotfiles, Form, RESERVED_PREFIX, ResourcePath};
+use ifmatch::resource_path::{DEEPEST_PATH, Dotfiles, Form, LONGEST_PATH, RESERVED_PREFIX, ResourcePath};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|target: &str| {
@@ -30,6 +30,8 @@ fn check(target: &str, dotfiles: Dotfiles) {
         assert!(!hidden || dotfiles == Dotfiles::Served);
     }
 
+    assert!(path.len() <= LONGEST_PATH && path.split('/').count() <= DEEPEST_PATH);
+
     let url = parsed.path.to_url_path();
     assert!(url.starts_with('/') && !url.starts_with("//"), "{url} could name a host");
     let again = ResourcePath::parse(&url, dotfiles).expect("a path of our own");
@@ -45,5 +47,13 @@ fn check(target: &str, dotfiles: Dotfiles) {
     }
     let slash = if parsed.form == Form::Slash && !path.is_empty() { "/" } else { "" };
     let long = format!("/{encoded}{slash}");
-    assert_eq!(ResourcePath::parse(&long, dotfiles), Ok(parsed));
+    assert_eq!(ResourcePath::parse(&long, dotfiles).as_ref(), Ok(&parsed));
+
+    // Dot segments that lead nowhere change nothing, whatever folder is entered and left.
+    for detour in ["/.", "/%2e", "/x/..", "//.hidden/%2E.", "/x/.//.."] {
+        assert_eq!(ResourcePath::parse(&format!("{detour}{long}"), dotfiles).as_ref(), Ok(&parsed));
+    }
+    // One more than there are folders always leads out.
+    let climb = "/..".repeat(if path.is_empty() { 1 } else { path.split('/').count() + 1 });
+    assert!(ResourcePath::parse(&format!("{url}{climb}"), dotfiles).is_err());
 }

@@ -88,9 +88,13 @@ impl Problem {
         )
     }
 
-    /// 400.
+    /// 400, or 414 where the path is too long.
     pub(super) fn bad_path(error: PathError) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, format!("The request path cannot be served: {error}."))
+        let status = match error {
+            PathError::TooLong => StatusCode::URI_TOO_LONG,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, format!("The request path cannot be served: {error}."))
     }
 
     /// 405 with `Allow`.

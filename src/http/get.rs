@@ -15,7 +15,7 @@ use super::listing::{self, Generated};
 use super::respond::{self, Content};
 use super::{Fallback, Listing, Site};
 use crate::access::Right;
-use crate::resource_path::{Dotfiles, Form, PathError, ResourcePath, Target};
+use crate::resource_path::{Dotfiles, Form, PathError, ResourcePath, Target, encode_segment};
 use crate::root::{Node, OpenDirectory, OpenError, OpenFile};
 use crate::semantics::http_date::HttpDate;
 use crate::semantics::integrity::{IntegrityAlgorithm, IntegrityDigest};
@@ -85,9 +85,10 @@ pub(super) async fn answer(site: &Site, request: &HttpRequest, path: &str) -> Ht
         Ok(target) => target,
         // The place of a site in an application, without its slash.
         Err(PathError::NotAPath) if path.is_empty() => {
-            return respond::redirect(&ResourcePath::ROOT, request);
+            return respond::redirect(request.path().rsplit('/').next().unwrap_or_default(), request);
         }
-        Err(PathError::Hidden) => return not_found_page(site, request, path).await,
+        // Without the path, which is not the one that was judged if it has dot segments.
+        Err(PathError::Hidden) => return not_found_page(site, request, "this path").await,
         Err(error) => return Problem::bad_path(error).respond(request),
     };
     let conditions = Conditions::of(request.headers());
@@ -138,7 +139,10 @@ async fn respond_selected(
                 respond_representation(request, conditions, representation, digest, content).await?;
             Ok(response.map(listing::protect))
         }
-        Selected::DirectoryWithoutSlash => Ok(Some(respond::redirect(&target.path, request))),
+        Selected::DirectoryWithoutSlash => {
+            let name: String = encode_segment(target.path.name()).collect();
+            Ok(Some(respond::redirect(&name, request)))
+        }
     }
 }
 

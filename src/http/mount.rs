@@ -9,10 +9,9 @@ use actix_web::dev::{AppService, HttpServiceFactory, ResourceDef, ServiceRequest
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::http::{Method, Uri};
 use actix_web::{HttpRequest, HttpResponse};
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use super::Site;
-use super::fields::set;
 
 /// What cannot stand in the path of a URL, or reads as something else there (a browser takes `\` for `/`). What is encoded
 /// already stays as it is, and so do the braces and patterns of actix.
@@ -35,15 +34,14 @@ impl MountedSite {
 
     async fn answer(self, request: ServiceRequest) -> ServiceResponse {
         let (request, payload) = request.into_parts();
-        let (prefix, path) = split(&request);
-        let mut response = match path {
-            // The place itself, without its slash: who reads is sent to the folder.
-            "" if !matches!(*request.method(), Method::GET | Method::HEAD) => {
-                self.site.serve("/", &request, payload).await
-            }
-            _ => self.site.serve(path, &request, payload).await,
+        let path = match below(&request) {
+            // The place itself, without its slash: a client that reads is sent to the folder. A dot segment already
+            // stands for a folder, and no slash is missing behind it.
+            "" if !matches!(*request.method(), Method::GET | Method::HEAD) => "/",
+            "" if ends_with_dot_segment(request.path()) => "/",
+            path => path,
         };
-        locate(response.headers_mut(), prefix);
+        let mut response = self.site.serve(path, &request, payload).await;
         keep_as_it_is(&mut response, request.headers());
         ServiceResponse::new(request, response)
     }
@@ -60,22 +58,23 @@ fn pattern(prefix: &str) -> String {
     }
 }
 
-/// Divides the path of a request, as it came, into what the application has taken of it on the way here (prefixes, scopes) and
-/// the rest. actix tells that rest as it is decoded; since it leaves `%2F` as it is, both have the same slashes.
-fn split(request: &HttpRequest) -> (&str, &str) {
+/// Returns the path of a request, as it came, without what the application has taken of it on the way here (prefixes, scopes).
+/// actix tells that rest as it is decoded; since it leaves `%2F` as it is, both have the same slashes.
+///
+/// Dot segments are removed in that rest only. So none of them leads above the place of the site, and none that comes before is
+/// taken for a part of the prefix.
+fn below(request: &HttpRequest) -> &str {
     let path = request.path();
     let slashes = request.match_info().unprocessed().bytes().filter(|byte| *byte == b'/').count();
-    let Some(before) = slashes.checked_sub(1) else { return (path, "") };
-    path.split_at(path.rmatch_indices('/').nth(before).map_or(0, |(at, _)| at))
+    let Some(before) = slashes.checked_sub(1) else { return "" };
+    &path[path.rmatch_indices('/').nth(before).map_or(0, |(at, _)| at)..]
 }
 
-/// Makes `Location` begin with what stands before the site's place. With exactly one slash, whatever the client has put
-/// there: two begin the name of another server.
-fn locate(headers: &mut HeaderMap, prefix: &str) {
-    let Some(location) = headers.get(header::LOCATION).and_then(|value| value.to_str().ok()) else { return };
-    let prefix = utf8_percent_encode(prefix, IN_PATH);
-    let whole = format!("{prefix}{location}");
-    set(headers, header::LOCATION, &format!("/{}", whole.trim_start_matches('/')));
+/// Reports whether the last segment is `.` or `..`, which a prefix with a parameter (`/{tenant}`) can match.
+fn ends_with_dot_segment(path: &str) -> bool {
+    let last = path.rsplit('/').next().unwrap_or_default();
+    let decoded: Vec<u8> = percent_decode_str(last).collect();
+    matches!(&decoded[..], b"." | b"..")
 }
 
 /// Tells `actix_web::middleware::Compress` to leave a representation alone: it would send other bytes, under the tag of these.

@@ -5,6 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::body::{self, FileBody, Stream};
 use super::cors;
@@ -13,10 +14,15 @@ use super::fields::{
     Fields, Representation, ResponseFields, date_field, insert, now, set, validators, vary_with,
 };
 use super::streams::FromFile;
-use crate::resource_path::ResourcePath;
+use crate::resource_path::{ResourcePath, encode_segment};
 use crate::semantics::http_date::HttpDate;
 use crate::semantics::preferences::Return;
 use crate::semantics::range::ByteRange;
+
+/// What cannot stand in the path of a URL, or reads as something else there: a browser takes `\` for `/`. What is encoded
+/// already stays as it is.
+const IN_LOCATION: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'\\').add(b'^').add(b'`');
 
 /// Where the bytes of a body come from.
 pub(super) enum Content {
@@ -120,9 +126,13 @@ pub(super) fn unsatisfiable(
     response
 }
 
-/// 301 to the path with its slash; the query is kept. The location begins with exactly one slash.
-pub(super) fn redirect(path: &ResourcePath<'_>, request: &HttpRequest) -> HttpResponse {
-    let mut location = format!("{}/", path.to_url_path().trim_end_matches('/'));
+/// 301 to the same target with a slash at its end; the query is kept. `name` is the last segment of the target.
+///
+/// `Location` is relative to the target (RFC 9110 10.2.2), so that it stays right where a proxy or an application has taken
+/// a prefix away. It begins with that name, which is never empty: so it names no other host.
+pub(super) fn redirect(name: &str, request: &HttpRequest) -> HttpResponse {
+    let mut location = relative(name);
+    location.push('/');
     if let Some(query) = request.uri().query() {
         location.push('?');
         location.push_str(query);
@@ -131,6 +141,12 @@ pub(super) fn redirect(path: &ResourcePath<'_>, request: &HttpRequest) -> HttpRe
     set(response.headers_mut(), header::LOCATION, &location);
     insert(response.headers_mut(), header::CACHE_CONTROL, Some(&HeaderValue::from_static("no-cache")));
     response
+}
+
+/// A reference to `name` beside the target of the request. A name with a colon would read as a scheme (RFC 3986 4.2).
+fn relative(name: &str) -> String {
+    let here = if name.contains(':') { "./" } else { "" };
+    format!("{here}{}", utf8_percent_encode(name, IN_LOCATION))
 }
 
 /// 412 with what is there, for who asked for it (RFC 8144 3.2).
@@ -148,10 +164,15 @@ pub(super) fn failed_with_representation(
     response
 }
 
-/// 201 with where the new file is.
-pub(super) fn created(representation: &Representation<'_>, location: &str, now: HttpDate) -> HttpResponse {
+/// 201 with where the new file is: at `path`, whose last segment is that of the target. Relative, as in [`redirect`].
+pub(super) fn created(
+    representation: &Representation<'_>,
+    path: &ResourcePath<'_>,
+    now: HttpDate,
+) -> HttpResponse {
     let mut response = HttpResponse::with_body(StatusCode::CREATED, BoxBody::new(()));
-    set(response.headers_mut(), header::LOCATION, location);
+    let name: String = encode_segment(path.name()).collect();
+    set(response.headers_mut(), header::LOCATION, &relative(&name));
     validators(response.headers_mut(), representation, now);
     response
 }

@@ -251,9 +251,7 @@ async fn respond_outcome(
 ) -> HttpResponse {
     let (now, extra) = (fields::now(), site.extra(path));
     match outcome {
-        WriteOutcome::Created(entry) => {
-            respond::created(&representation(&entry, &extra), &path.to_url_path(), now)
-        }
+        WriteOutcome::Created(entry) => respond::created(&representation(&entry, &extra), path, now),
         WriteOutcome::Replaced(entry) => respond::replaced(&representation(&entry, &extra), now),
         // Without a tag: what is there need not have come from this request.
         WriteOutcome::Deleted | WriteOutcome::Replayed => respond::no_content(now),

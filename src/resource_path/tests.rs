@@ -31,18 +31,61 @@ fn targets_become_relative_decoded_paths() {
 }
 
 #[test]
+fn dot_segments_are_removed_after_slashes_are_merged() {
+    for (target, path, form) in [
+        ("/.", "", Form::Slash),
+        ("/./", "", Form::Slash),
+        ("/./Packages", "Packages", Form::Plain),
+        ("/%2e/Packages", "Packages", Form::Plain),
+        ("/%2E/Packages", "Packages", Form::Plain),
+        ("/a/../b", "b", Form::Plain),
+        ("/a/%2e%2E/b", "b", Form::Plain),
+        ("/a/.%2e/b", "b", Form::Plain),
+        ("/a/%2e./b", "b", Form::Plain),
+        ("/a/./b/../c", "a/c", Form::Plain),
+        ("/a/..", "", Form::Slash),
+        ("/a/b/..", "a", Form::Slash),
+        ("/a/b/../", "a", Form::Slash),
+        ("/a/.", "a", Form::Slash),
+        ("/a/b/%2e%2e", "a", Form::Slash),
+        ("/a//../b", "b", Form::Plain),
+        ("/a/b//../c", "a/c", Form::Plain),
+        ("//./a", "a", Form::Plain),
+        ("/.git/../a", "a", Form::Plain),
+        ("/__ifmatch__/../a", "a", Form::Plain),
+        ("/*/../a", "a", Form::Plain),
+        ("/%C3%A4/../b", "b", Form::Plain),
+    ] {
+        assert_eq!(parse(target), Ok((path.to_owned(), form)), "{target}");
+    }
+}
+
+#[test]
 fn what_could_leave_the_root_or_hide_is_refused() {
     for (target, error) in [
         ("", PathError::NotAPath),
         ("*", PathError::NotAPath),
         ("a/b", PathError::NotAPath),
-        ("/..", PathError::DotSegment),
-        ("/a/../b", PathError::DotSegment),
-        ("/a/.", PathError::DotSegment),
-        ("/%2e%2e/etc/passwd", PathError::DotSegment),
-        ("/.%2e/etc", PathError::DotSegment),
+        ("/..", PathError::AboveRoot),
+        ("/../a", PathError::AboveRoot),
+        ("//..", PathError::AboveRoot),
+        ("/./..", PathError::AboveRoot),
+        ("/a/../..", PathError::AboveRoot),
+        ("/a/../../a", PathError::AboveRoot),
+        ("/a//../../b", PathError::AboveRoot),
+        ("/%2e%2e/etc/passwd", PathError::AboveRoot),
+        ("/.%2e/etc", PathError::AboveRoot),
+        ("/a/../%2E%2e/etc", PathError::AboveRoot),
         ("/a%2Fb", PathError::EncodedSlash),
-        ("/..%2fetc", PathError::DotSegment),
+        ("/..%2fetc", PathError::EncodedSlash),
+        ("/a/..%2f..%2fetc", PathError::EncodedSlash),
+        ("/a%2f../b", PathError::EncodedSlash),
+        ("/%c0%ae%c0%ae/../b", PathError::NotUtf8),
+        ("/a%00/../b", PathError::ControlCharacter),
+        ("/a/../.git/config", PathError::Hidden),
+        ("/a/.../b", PathError::Hidden),
+        ("/a/../__ifmatch__/health", PathError::Hidden),
+        ("/./%5F_ifmatch__/x", PathError::Hidden),
         ("/%c0%ae%c0%ae/etc", PathError::NotUtf8),
         ("/a%00b", PathError::ControlCharacter),
         ("/a%0d%0ab", PathError::ControlCharacter),
@@ -67,7 +110,30 @@ fn dotfiles_are_served_on_request_but_staging_names_never() {
     let parse = |target| ResourcePath::parse(target, Dotfiles::Served).map(|it| it.path.into_owned());
     assert!(parse("/.git/config").is_ok());
     assert_eq!(parse("/a/.~ifmatch.1"), Err(PathError::Hidden));
-    assert_eq!(parse("/.."), Err(PathError::DotSegment));
+    assert_eq!(parse("/.."), Err(PathError::AboveRoot));
+}
+
+#[test]
+fn a_path_has_a_limit_of_length_and_of_depth() {
+    let kind = |target: &str| ResourcePath::parse(target, Dotfiles::Hidden).map(|it| it.path.into_owned());
+    for name in ["a", "%61"] {
+        let deepest = format!("/{name}").repeat(DEEPEST_PATH);
+        assert_eq!(kind(&deepest).unwrap().as_str().split('/').count(), DEEPEST_PATH);
+        assert_eq!(kind(&format!("{deepest}/")).unwrap().as_str().split('/').count(), DEEPEST_PATH);
+        assert_eq!(kind(&format!("{deepest}/{name}")), Err(PathError::TooLong));
+        // It goes too deep on its way, although it comes back.
+        assert_eq!(kind(&format!("{deepest}/{name}/..")), Err(PathError::TooLong));
+        assert_eq!(kind(&format!("{deepest}/..//./{name}")), kind(&deepest));
+    }
+    for name in ["abcdefg", "%61bcdefg"] {
+        let longest = format!("{}/{}", format!("/{name}").repeat(250), "x".repeat(LONGEST_PATH - 2000));
+        assert_eq!(kind(&longest).unwrap().as_str().len(), LONGEST_PATH);
+        assert_eq!(kind(&format!("{longest}x")), Err(PathError::TooLong));
+    }
+    // What is in a folder that no request can name cannot be named either.
+    let folder = kind(&"/a".repeat(DEEPEST_PATH)).unwrap();
+    assert_eq!(folder.child("b", Dotfiles::Served), None);
+    assert_eq!(ResourcePath::from_names(&format!("{}/b", folder.as_str()), Dotfiles::Served), None);
 }
 
 #[test]
@@ -116,8 +182,27 @@ proptest! {
                 prop_assert!(!matches!(segment, "" | "." | ".."));
                 prop_assert!(!segment.chars().any(char::is_control) && !segment.starts_with(RESERVED_PREFIX));
             }
+            prop_assert!(path.as_str().len() <= LONGEST_PATH);
             let again = ResourcePath::parse(&path.to_url_path(), Dotfiles::Served).map(|it| it.path.into_owned());
             prop_assert_eq!(again, Ok(path.into_owned()));
         }
+    }
+
+    /// Dot segments change nothing but the path that is meant: the same path without them is the same resource.
+    #[test]
+    fn a_path_means_what_it_means_without_dot_segments(
+        segments in proptest::collection::vec("a|b|cd|%61|\\.|\\.\\.|%2e|%2E\\.|", 0..12),
+    ) {
+        let target = format!("/{}", segments.join("/"));
+        let mut model: Option<Vec<&str>> = Some(Vec::new());
+        for segment in &segments {
+            match segment.as_str() {
+                "" | "." | "%2e" => {}
+                ".." | "%2E." => model = model.and_then(|mut names| names.pop().map(|_| names)),
+                name => model.iter_mut().for_each(|names| names.push(if name == "%61" { "a" } else { name })),
+            }
+        }
+        let parsed = ResourcePath::parse(&target, Dotfiles::Hidden).map(|it| it.path.as_str().to_owned());
+        prop_assert_eq!(parsed, model.map(|names| names.join("/")).ok_or(PathError::AboveRoot));
     }
 }

@@ -52,6 +52,22 @@ impl Response {
             .any(|other| other.trim().eq_ignore_ascii_case(member))
     }
 
+    /// Where `Location` leads a client that asked for `target`: a path, with its query (RFC 3986 5.2).
+    #[track_caller]
+    pub(crate) fn leads_to(&self, target: &str) -> String {
+        let location = self.field("Location").unwrap_or_else(|| panic!("no Location\n{self}"));
+        if location.starts_with('/') {
+            return location.to_owned();
+        }
+        let path = match target.split_once("://") {
+            Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
+            None => target,
+        };
+        let path = path.split(['?', '#']).next().unwrap();
+        let folder = &path[..=path.rfind('/').expect("a target has a slash")];
+        format!("{folder}{}", location.strip_prefix("./").unwrap_or(location))
+    }
+
     /// The entity tag; panics when there is none.
     #[track_caller]
     pub(crate) fn tag(&self) -> String {
