@@ -52,6 +52,7 @@ use error::Problem;
 pub(crate) use express::{not_encrypted, too_many_connections};
 pub use fields::{Fields, renderer};
 pub use limits::{LARGEST_HEAD, Limits, Rate, SMALLEST_HEAD};
+use listing::Listings;
 use metrics::Metrics;
 pub use mount::MountedSite;
 pub use origin::Hosts;
@@ -129,6 +130,7 @@ pub struct Site {
     watch: Arc<WatchStatus>,
     metrics: Arc<Metrics>,
     crowd: Arc<Crowd>,
+    listings: Arc<Listings>,
     /// Tells this site from the ones before it, whose options were others.
     edition: u64,
     /// The methods that are answered.
@@ -172,6 +174,7 @@ impl Site {
             watch,
             metrics: Arc::default(),
             crowd,
+            listings: Arc::default(),
             edition: next_edition(),
             allow,
             not_found_page,
@@ -188,6 +191,7 @@ impl Site {
             watch: Arc::clone(&self.watch),
             metrics: Arc::clone(&self.metrics),
             crowd: Arc::clone(&self.crowd),
+            listings: Arc::clone(&self.listings),
             edition: next_edition(),
             allow: self.allow.clone(),
             not_found_page: self.not_found_page.clone(),

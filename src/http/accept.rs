@@ -11,7 +11,7 @@ const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 pub(super) const FIELDS_OF_A_PAGE: [&str; 3] = ["Accept", "Sec-Fetch-Dest", "Sec-Fetch-Mode"];
 
 /// The form of a generated document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Form {
     Html,
     Json,

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::web::{Bytes, BytesMut};
+use actix_web::web::Bytes;
 use chunk::{Chunk, SMALLEST, Sending};
 use rustix::io::Errno;
 use tokio::task::JoinHandle;
@@ -283,21 +283,36 @@ impl MessageBody for Stream {
 /// Bytes in memory as a body. Many are handed on in pieces: actix copies each piece into its write
 /// buffer, which is cheap only while that stays in the processor's cache.
 pub(super) fn memory(bytes: Bytes) -> BoxBody {
-    if bytes.len() <= SMALLEST { BoxBody::new(bytes) } else { BoxBody::new(Pieces(bytes, Sending::begin())) }
+    match bytes.len() <= SMALLEST {
+        true => BoxBody::new(bytes),
+        false => BoxBody::new(Pieces(VecDeque::from([bytes]), Sending::begin())),
+    }
 }
 
-struct Pieces(Bytes, Sending);
+/// Parts of bytes in memory as a body, and text between them. The bytes are shared with others that are sent, not copied.
+pub(super) fn memory_segments(bytes: &Bytes, segments: VecDeque<Segment>) -> BoxBody {
+    let part = |segment| match segment {
+        Segment::Text(text) => text,
+        Segment::Range(range) => slice(bytes, range),
+    };
+    BoxBody::new(Pieces(segments.into_iter().map(part).collect(), Sending::begin()))
+}
+
+struct Pieces(VecDeque<Bytes>, Sending);
 
 impl MessageBody for Pieces {
     type Error = std::convert::Infallible;
 
     fn size(&self) -> BodySize {
-        BodySize::Sized(self.0.len() as u64)
+        BodySize::Sized(self.0.iter().map(|bytes| bytes.len() as u64).sum())
     }
 
     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        let length = self.0.len().min(Sending::share());
-        Poll::Ready((length > 0).then(|| Ok(self.0.split_to(length))))
+        while self.0.front().is_some_and(Bytes::is_empty) {
+            self.0.pop_front();
+        }
+        let next = self.0.front_mut().map(|bytes| bytes.split_to(bytes.len().min(Sending::share())));
+        Poll::Ready(next.map(Ok))
     }
 }
 
@@ -305,19 +320,6 @@ impl MessageBody for Pieces {
 pub(super) fn slice(bytes: &Bytes, range: ByteRange) -> Bytes {
     let clamp = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
     bytes.slice(clamp(range.first)..clamp(range.last.saturating_add(1)))
-}
-
-/// Segments of bytes in memory, as one.
-pub(super) fn gather(bytes: &Bytes, segments: VecDeque<Segment>) -> Bytes {
-    let length = segments.iter().map(Segment::len).sum::<u64>();
-    let mut gathered = BytesMut::with_capacity(usize::try_from(length).unwrap_or(0));
-    for segment in segments {
-        match segment {
-            Segment::Text(text) => gathered.extend_from_slice(&text),
-            Segment::Range(range) => gathered.extend_from_slice(&slice(bytes, range)),
-        }
-    }
-    gathered.freeze()
 }
 
 /// The boundary and the segments of a `multipart/byteranges` body (RFC 9110 14.6).

@@ -6,12 +6,12 @@ use actix_web::http::Method;
 use actix_web::http::header::HeaderValue;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::accept::{self, preferred_form};
+use super::accept;
 use super::access;
 use super::body::{FileBody, Rechecking};
 use super::error::Problem;
 use super::fields::{self, Conditions, Fields, Representation, vary_by};
-use super::listing::{self, Generated};
+use super::listing::{self, Generated, NotListed};
 use super::respond::{self, Content};
 use super::{Fallback, Listing, Site};
 use crate::access::Right;
@@ -35,6 +35,8 @@ enum Selected {
     Unhashed(OpenFile, ResourcePath<'static>),
     /// A listing.
     Generated(Box<Generated>),
+    /// A folder that is not listed now.
+    NotListed(NotListed),
     /// A directory that was asked for without its slash.
     DirectoryWithoutSlash,
 }
@@ -137,8 +139,9 @@ async fn respond_selected(
             let content = || Ok(Some(Content::Memory(generated.body.clone())));
             let response =
                 respond_representation(request, conditions, representation, digest, content).await?;
-            Ok(response.map(listing::protect))
+            Ok(response.map(|response| generated.complete(response)))
         }
+        Selected::NotListed(reason) => Ok(Some(reason.problem().respond(request))),
         Selected::DirectoryWithoutSlash => {
             let name: String = encode_segment(target.path.name()).collect();
             Ok(Some(respond::redirect(&name, request)))
@@ -317,11 +320,13 @@ async fn select(
         }
     }
     match site.store.root().open_node(&target.path)? {
-        Node::Directory(directory) if site.options.listing == Listing::Shown => {
-            let form = preferred_form(request);
-            let visitor = access::visitor(request);
-            let generated = listing::generate(site, visitor, &target.path, directory, form).await?;
-            Ok(Selected::Generated(Box::new(generated)))
+        // It is opened again when it is read: those who wait for that hold no descriptor.
+        Node::Directory(_) if site.options.listing == Listing::Shown => {
+            match listing::generate(site, request, &target.path).await {
+                Ok(generated) => Ok(Selected::Generated(Box::new(generated))),
+                Err(NotListed::Open(error)) => Err(error),
+                Err(reason) => Ok(Selected::NotListed(reason)),
+            }
         }
         _ => Err(OpenError::Missing),
     }

@@ -95,7 +95,7 @@ pub(super) fn parts(
     let (boundary, segments) = body::multipart(ranges, media_type, representation.length);
     let mut response = match content {
         Content::Memory(bytes) => {
-            HttpResponse::with_body(StatusCode::PARTIAL_CONTENT, body::memory(body::gather(&bytes, segments)))
+            HttpResponse::with_body(StatusCode::PARTIAL_CONTENT, body::memory_segments(&bytes, segments))
         }
         Content::File(file) => from_file(StatusCode::PARTIAL_CONTENT, file.segments(segments)),
     };

@@ -1,6 +1,7 @@
 //! Opening below the root: confined by the kernel (`openat2` with `RESOLVE_BENEATH`), never by
 //! comparing path strings. What the symlink policy means stands here and nowhere else.
 
+use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
@@ -48,9 +49,9 @@ pub struct OpenDirectory {
 
 /// One name in a directory.
 #[derive(Debug, PartialEq, Eq)]
-pub struct DirectoryEntry {
+pub struct DirectoryEntry<'a> {
     /// The name; names that are not UTF-8 are left out, since no request can spell them.
-    pub name: String,
+    pub name: &'a str,
     /// Whether a request would find a directory there (links are followed as the policy says).
     pub is_directory: bool,
     /// Bytes; of a directory: 0.
@@ -171,8 +172,8 @@ impl Root {
         stat(fd, c"", AtFlags::EMPTY_PATH).ok().map(|status| Stamp::of(&status))
     }
 
-    /// The entries of the directory at `path`, in no order: what a request would find there. Nothing
-    /// is told of what lies behind a link that is not followed.
+    /// Calls `visit` with every entry of the directory at `path`, in no order, until it breaks: what a request would find there.
+    /// Nothing is told of what lies behind a link that is not followed.
     ///
     /// # Errors
     /// [`OpenError`] when the directory cannot be read.
@@ -180,22 +181,32 @@ impl Root {
         &self,
         path: &ResourcePath<'_>,
         directory: &OpenDirectory,
-    ) -> Result<Vec<DirectoryEntry>, OpenError> {
-        let names = self.first_names(directory, usize::MAX)?;
-        Ok(names.into_iter().filter_map(|name| self.directory_entry(path, directory, name)).collect())
+        mut visit: impl FnMut(DirectoryEntry<'_>) -> ControlFlow<()>,
+    ) -> Result<(), OpenError> {
+        for entry in Dir::read_from(&directory.fd)? {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().to_str() else { continue };
+            if !matches!(name, "." | "..")
+                && let Some(entry) = self.directory_entry(path, directory, name)
+                && visit(entry).is_break()
+            {
+                break;
+            }
+        }
+        Ok(())
     }
 
-    fn directory_entry(
+    fn directory_entry<'a>(
         &self,
         path: &ResourcePath<'_>,
         directory: &OpenDirectory,
-        name: String,
-    ) -> Option<DirectoryEntry> {
-        let mut status = stat(&directory.fd, name.as_str(), AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        name: &'a str,
+    ) -> Option<DirectoryEntry<'a>> {
+        let mut status = stat(&directory.fd, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
         if file_type(&status) == FileType::Symlink {
             let root = self.directory().ok()?;
             let target =
-                self.open_confined(&root, &path.child(&name, Dotfiles::Served)?, OFlags::PATH).ok()?;
+                self.open_confined(&root, &path.child(name, Dotfiles::Served)?, OFlags::PATH).ok()?;
             status = stat(target, c"", AtFlags::EMPTY_PATH).ok()?;
         }
         let is_directory = match file_type(&status) {

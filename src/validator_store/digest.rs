@@ -21,7 +21,7 @@ pub enum DigestAlgorithm {
 }
 
 /// The hash of a representation's bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Digest {
     /// XXH3-128 in its canonical, big-endian form.
     Xxh3([u8; 16]),

@@ -263,17 +263,87 @@ fn an_index_is_not_listed_over() {
 }
 
 #[test]
-fn a_large_folder_is_listed_whole() {
+fn programs_get_a_large_folder_whole_and_people_a_page_at_a_time() {
     let server = Server::start();
-    for number in 0..2000 {
-        server.folder().write(format!("file{number:04}"), "x");
+    for number in 0..2500 {
+        server.folder().write(format!("sub/file{number:04}"), "x");
     }
-    let names = listed(&server, "/");
-    assert_eq!(names.len(), 2000);
-    let page = html(&server, "/").text();
-    let places: Vec<usize> =
-        (0..2000).map(|number| page.find(&format!("file{number:04}")).expect("every name")).collect();
-    assert!(places.is_sorted(), "the names are not in order");
+    let names = listed(&server, "/sub/");
+    assert_eq!(names.len(), 2500);
+    // Every page once, by its links.
+    let (mut target, mut found) = ("/sub/".to_owned(), Vec::new());
+    loop {
+        let page = html(&server, &target);
+        let links = links(&page.text());
+        found.extend(links.iter().filter_map(|link| link.strip_prefix("./file")).map(str::to_owned));
+        let next = page
+            .text()
+            .split(" <a href=\"")
+            .find_map(|rest| rest.strip_suffix("\">Next</a>").map(str::to_owned));
+        let header = page.field("Link").map(|link| link.to_owned());
+        assert_eq!(header, next.as_ref().map(|next| format!("<{next}>; rel=\"next\"")), "{page}");
+        match next {
+            Some(next) => target = format!("/sub/{next}"),
+            None => break,
+        }
+    }
+    assert_eq!(target, "/sub/?page=3");
+    assert_eq!(found, (0..2500).map(|number| format!("{number:04}")).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_program_may_ask_for_a_part_and_is_told_where_it_goes_on() {
+    let server = Server::start();
+    for number in 0..25 {
+        server.folder().write(format!("{number:02}"), "x");
+    }
+    let (mut query, mut found, mut tags) = ("?limit=10".to_owned(), Vec::new(), Vec::new());
+    loop {
+        let part = server.ask(&get(&format!("/{query}")).field("Accept", "application/json")).expect(200);
+        found.extend(json_of(&part).into_keys());
+        tags.push(part.tag());
+        let condition = get(&format!("/{query}")).field("Accept", "application/json");
+        server.ask(&condition.field("If-None-Match", part.tag())).expect(304);
+        match part.field("Link") {
+            Some(link) => query = link.strip_prefix('<').unwrap().split('>').next().unwrap().to_owned(),
+            None => break,
+        }
+    }
+    assert_eq!(query, "?page=3&limit=10");
+    assert_eq!(found, (0..25).map(|number| format!("{number:02}")).collect::<Vec<_>>());
+    assert!(tags[0] != tags[1] && tags[1] != tags[2]);
+    // What makes no sense is no reason to refuse.
+    for query in ["?page=0", "?limit=x", "?v=1", "?page"] {
+        assert_eq!(listed(&server, &format!("/{query}")).len(), 25, "{query}");
+    }
+    assert_eq!(listed(&server, "/?page=9").len(), 0);
+}
+
+#[test]
+fn slow_readers_of_a_large_listing_cost_little_more_than_one() {
+    const READERS: usize = 40;
+    let server = Server::start();
+    for number in 0..10_000 {
+        server.folder().write(format!("{number:0220}"), "");
+    }
+    let whole = server.ask(&get("/").field("Accept", "application/json")).expect(200);
+    let length = whole.body.len() as u64;
+    assert!(length > 2 << 20, "{length}");
+    let before = server.memory("VmRSS");
+    let whole = get("/").field("Accept", "application/json");
+    let pieces = whole.clone().field("Range", "bytes=1-1400000,1500000-2800000");
+    let readers: Vec<_> = (0..READERS)
+        .map(|number| {
+            let mut reader = server.connect();
+            let request = if number % 2 == 0 { &whole } else { &pieces };
+            reader.send(request.bytes());
+            reader.try_read_head(request).unwrap().expect_one_of(&[200, 206]);
+            reader
+        })
+        .collect();
+    let used = server.memory("VmRSS").saturating_sub(before) << 10;
+    assert!(used < 8 * length + (32 << 20), "{used} bytes for {READERS} readers of {length}");
+    drop(readers);
 }
 
 #[test]
