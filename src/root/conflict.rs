@@ -9,13 +9,15 @@ use rustix::io::Errno;
 
 use super::filesystem::StoreErrors;
 use super::place::{Place, WriteError};
-use super::reserved::LONGEST_NAME;
 use super::stage::{Creation, StagedFile, rename_to_new};
 use super::{OpenFile, Root};
 use crate::resource_path::CONFLICT_MARK;
 
 /// How much is copied at once.
 const PIECE: usize = 1 << 20;
+
+/// The length of a name that is tried where a filesystem takes no longer one although it says so.
+const SHORTEST_LIMIT: usize = 80;
 
 /// How many names are tried.
 const ATTEMPTS: u32 = 100;
@@ -33,10 +35,12 @@ impl Root {
 
     /// Gives a version that has a reserved name the name of a conflict copy.
     pub(super) fn keep_beside(&self, place: &Place, reserved: &CStr) -> Result<(), WriteError> {
+        let mut longest = place.longest_name();
         for attempt in 0..ATTEMPTS {
-            let name = conflict_name(&place.name, SystemTime::now(), attempt);
+            let name = conflict_name(&place.name, SystemTime::now(), attempt, longest);
             match rename_to_new(&place.directory, reserved, &place.directory, &name) {
                 Err(Errno::EXIST) => {}
+                Err(Errno::NAMETOOLONG) if longest > SHORTEST_LIMIT => longest = SHORTEST_LIMIT,
                 other => {
                     other?;
                     self.tell_of(place, &name);
@@ -71,9 +75,17 @@ impl Root {
         }
         copy.take_over_file(file)?;
         copy.sync()?;
+        let mut longest = place.longest_name();
         for attempt in 0..ATTEMPTS {
-            let name = conflict_name(&place.name, SystemTime::now(), attempt);
-            if copy.create(&place.beside(&name)?)? == Creation::Done {
+            let name = conflict_name(&place.name, SystemTime::now(), attempt, longest);
+            let created = match copy.create(&place.beside(&name)?) {
+                Err(WriteError::BadName) if longest > SHORTEST_LIMIT => {
+                    longest = SHORTEST_LIMIT;
+                    continue;
+                }
+                other => other?,
+            };
+            if created == Creation::Done {
                 self.tell_of(place, &name);
                 if let Err(error) = place.sync() {
                     log::warn!("a power failure now could take {name:?} away again: {error:?}");
@@ -121,15 +133,15 @@ fn fill(file: &OpenFile, buffer: &mut [u8], offset: u64) -> Result<usize, Errno>
     Ok(filled)
 }
 
-/// `notes.txt` becomes `notes.conflict-20261122T151309Z-1a2b3c.txt`.
-fn conflict_name(name: &CStr, now: SystemTime, attempt: u32) -> CString {
+/// `notes.txt` becomes `notes.conflict-20261122T151309Z-1a2b3c.txt`, cut so that it has at most `longest` bytes.
+fn conflict_name(name: &CStr, now: SystemTime, attempt: u32, longest: usize) -> CString {
     let name = name.to_bytes();
     let dot = name.iter().rposition(|byte| *byte == b'.').filter(|at| *at > 0 && name.len() - at <= 16);
     let (stem, extension) = name.split_at(dot.unwrap_or(name.len()));
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let distinct = (since.subsec_micros() + attempt) & 0xff_ffff;
     let middle = format!("{CONFLICT_MARK}{}-{distinct:06x}", compact(since.as_secs()));
-    let room = LONGEST_NAME - middle.len() - extension.len();
+    let room = longest.saturating_sub(middle.len() + extension.len());
     let mut text = stem[..stem.len().min(room)].to_vec();
     // No character may be cut in two.
     while std::str::from_utf8(stem).is_ok() && std::str::from_utf8(&text).is_err() {

@@ -146,12 +146,13 @@ impl Root {
                 Err(errno) => Err(errno.into()),
             };
         };
-        let name = Reserved::new(Kind::Remove, &expected.stamp, Some(expected.tag), &place.name).encode();
-        match renameat(&place.directory, &place.name, &place.directory, &name) {
-            Ok(()) => {}
+        let reserved = Reserved::new(Kind::Remove, &expected.stamp, Some(expected.tag), &place.name);
+        let hide = |name: &CStr| renameat(&place.directory, &place.name, &place.directory, name);
+        let name = match place.with_reserved_name(&reserved, hide) {
+            Ok(name) => name,
             Err(Errno::NOENT) => return Ok(Swap::Vanished),
             Err(errno) => return Err(errno.into()),
-        }
+        };
         if came_out(place, &name, expected) {
             if let Err(errno) = unlinkat(&place.directory, &name, AtFlags::empty()) {
                 // It is gone for everybody else, and the next start tries again.

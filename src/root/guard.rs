@@ -3,7 +3,7 @@
 use rustix::fs::{AtFlags, RenameFlags, renameat_with, unlinkat};
 
 use super::place::WriteError;
-use super::reserved::Reserved;
+use super::reserved::{LONGEST_NAME, Reserved};
 use super::stage::{Held, StagedFile, StagedName};
 use super::{Place, Root};
 use crate::resource_path::{Dotfiles, ResourcePath};
@@ -62,7 +62,7 @@ impl super::StagedVersion {
     /// Gives it a temporary name.
     fn reserve_temporarily(&mut self, place: &Place, number: u64) -> Result<(), WriteError> {
         if self.name.is_none() {
-            let name = Reserved::temporary(std::process::id(), u64::MAX - number).encode();
+            let name = Reserved::temporary(std::process::id(), u64::MAX - number).encode(LONGEST_NAME);
             let _ = unlinkat(&place.directory, &name, AtFlags::empty());
             self.link(&place.directory, &name)?;
             let directory = place.directory.try_clone().map_err(|_| WriteError::Overloaded)?;

@@ -10,6 +10,7 @@ use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, fstatvfs, fsync, 
 use rustix::io::Errno;
 
 use super::open::{at, descriptor_path};
+use super::reserved::{LONGEST_NAME, Reserved};
 use super::stamp::{file_type, identity, stat};
 use super::{OpenError, OpenFile, Root, RootDirectory, Stamp, SymlinkPolicy};
 use crate::resource_path::ResourcePath;
@@ -273,6 +274,38 @@ impl Place {
     /// Another name in the same directory.
     pub(super) fn beside(&self, name: &CStr) -> Result<Self, WriteError> {
         Self::within(&self.directory, name)
+    }
+
+    /// How long a name in the directory may be, as far as the filesystem says.
+    pub(super) fn longest_name(&self) -> usize {
+        let told = fstatvfs(&self.directory).map_or(0, |status| status.f_namemax);
+        // FAT counts the bytes of the longest characters.
+        usize::try_from(told)
+            .ok()
+            .filter(|told| *told > 0)
+            .map_or(LONGEST_NAME, |told| told.min(LONGEST_NAME))
+    }
+
+    /// Gives something a reserved name in the directory by calling `give`, with a shorter name if the filesystem takes
+    /// no longer one. Returns the name.
+    pub(super) fn with_reserved_name(
+        &self,
+        reserved: &Reserved,
+        mut give: impl FnMut(&CStr) -> Result<(), Errno>,
+    ) -> Result<CString, Errno> {
+        let mut name = reserved.encode(LONGEST_NAME);
+        if name.as_bytes().len() > Reserved::SHORT {
+            name = reserved.encode(self.longest_name());
+        }
+        match give(&name) {
+            // Not every filesystem tells the truth about it.
+            Err(Errno::NAMETOOLONG) => {
+                name = reserved.encode(0);
+                give(&name)?;
+            }
+            other => other?,
+        }
+        Ok(name)
     }
 
     /// What stands there.

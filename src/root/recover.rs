@@ -1,23 +1,29 @@
 //! Recovery: what a server that died in the middle of a write has left is brought to an end before anything is
-//! served. The reserved names tell all there is to know.
+//! served. The reserved names tell all there is to know. Nothing that somebody has saved stays under one of them:
+//! what cannot be understood, or cannot be put where it belongs, becomes a conflict copy.
+
+mod finding;
 
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, OwnedFd};
+use std::fmt;
+use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, flock, openat, unlinkat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, unlinkat};
 use rustix::io::Errno;
-use rustix::process::geteuid;
 
 use super::exchange::Undone;
-use super::lease::{self, LeaseProbe};
 use super::place::{Occupant, Place, WriteError};
-use super::reserved::{Kind, Reserved, TargetName};
+use super::reserved::{Kind, Reserved};
 use super::stamp::{file_type, stat};
 use super::{OpenFile, Root};
 use crate::resource_path::{RESERVED_PREFIX, ResourcePath};
+use finding::{Finding, find, find_target, is_as_staged};
 
 /// Whether a file has the bytes of an opaque tag.
 pub type HasTag<'a> = dyn Fn(&OpenFile, &str) -> bool + 'a;
+
+/// The name of what belongs to a file whose name is not known.
+const NAMELESS: &CStr = c"recovered";
 
 /// What recovery found and did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,8 +34,32 @@ pub struct Recovered {
     pub finished: u64,
     /// Swaps of something that was not expected, undone.
     pub undone: u64,
+    /// Files of which nobody knows where they belong, kept as conflict copies.
+    pub kept: u64,
+    /// Names that stay, since they may be somebody else's; the log says why.
+    pub left: u64,
     /// Names that could not be dealt with; the log says why.
     pub failed: u64,
+}
+
+impl fmt::Display for Recovered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { swept, finished, undone, kept, left, failed } = self;
+        let parts = [
+            (swept, "unfinished uploads removed"),
+            (finished, "writes finished"),
+            (undone, "writes undone"),
+            (kept, "files kept as conflict copies"),
+            (left, "names left alone"),
+            (failed, "names that could not be dealt with"),
+        ];
+        let mut separator = "";
+        for (count, what) in parts.into_iter().filter(|(count, _)| **count > 0) {
+            write!(f, "{separator}{count} {what}")?;
+            separator = ", ";
+        }
+        Ok(())
+    }
 }
 
 /// A folder that is being gone through, and the names of the folders in it that are still to come.
@@ -109,57 +139,46 @@ impl Root {
         has_tag: &HasTag<'_>,
         found: &mut Recovered,
     ) -> Result<(), WriteError> {
-        let Some(reserved) = Reserved::parse(name) else {
-            log::warn!("{name:?} has a name that is reserved for uploads, but is none; it is left alone");
-            return Ok(());
+        let reserved = Reserved::parse(name);
+        let is_body = reserved.as_ref().is_some_and(|reserved| reserved.kind == Kind::Temporary);
+        let target = match &reserved {
+            Some(reserved) => find_target(folder, reserved)?,
+            None => Reserved::likely_target(name),
         };
-        if reserved.kind == Kind::Temporary {
-            return sweep_temporary(folder, name, found);
-        }
-        let target = find_target(folder, &reserved)?;
-        // Without its name (too long, and gone) it can only be kept under another one.
-        let place = Place::within(folder, target.as_deref().unwrap_or(c"recovered"))?;
-        let _lock = self.lock(&place)?;
-        let Ok(status) = stat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else {
-            // Another server has dealt with it meanwhile.
-            return Ok(());
-        };
-        if is_sticky(folder) && status.stx_uid != geteuid().as_raw() {
-            // Where everybody may make names, but not touch those of others, a name proves nothing.
-            log::warn!("{name:?} may have been made by another user; it is left alone");
-            return Ok(());
-        }
-        let is_file = file_type(&status) == FileType::RegularFile;
-        let is_ours = status.stx_ino == reserved.inode;
-        match reserved.kind {
-            // Between two attempts of a server that lives.
-            Kind::Replace if is_ours && is_in_use(folder, name) => Ok(()),
-            Kind::Replace if is_ours && is_as_staged(folder, name, &reserved) => {
-                found.swept += 1;
-                Ok(unlinkat(folder, name, AtFlags::empty())?)
-            }
-            Kind::Replace if !is_ours && is_file && is_expected(folder, name, &reserved, has_tag) => {
-                found.finished += 1;
-                Ok(unlinkat(folder, name, AtFlags::empty())?)
-            }
-            Kind::Replace if !is_ours && target.is_some() => {
-                found.undone += 1;
-                self.take_back(&place, name, &reserved)
-            }
-            Kind::Remove if is_file && is_expected(folder, name, &reserved, has_tag) => {
-                found.finished += 1;
-                Ok(unlinkat(folder, name, AtFlags::empty())?)
-            }
-            Kind::Remove if target.is_some() => {
-                found.undone += 1;
-                self.put_back(&place, name)
-            }
-            // Ours, but somebody wrote to it while it was there to be seen; or nobody knows what belongs where.
-            Kind::Replace | Kind::Remove | Kind::Temporary => {
-                found.undone += 1;
+        let place = Place::within(folder, target.as_deref().unwrap_or(NAMELESS))?;
+        // A body that was being received is locked itself while its server lives.
+        let _lock = if is_body { None } else { Some(self.lock(&place)?) };
+        let finding = find(folder, name, reserved.as_ref(), target.as_deref(), has_tag);
+        let done = match (finding, &reserved) {
+            (Finding::Swapped, Some(reserved)) => self.take_back(&place, name, reserved),
+            (Finding::TakenAway, _) => self.put_back(&place, name),
+            (Finding::Unseen | Finding::Displaced, _) => Ok(unlinkat(folder, name, AtFlags::empty())?),
+            (Finding::Stray | Finding::Swapped, _) => {
+                log::warn!("nobody knows where {name:?} belongs; it gets a name that everybody sees");
                 self.keep_beside(&place, name)
             }
+            (Finding::Left(why), _) => {
+                log::warn!("{name:?} is left alone: {why}");
+                Ok(())
+            }
+            (Finding::Settled, _) => Ok(()),
+        };
+        match finding {
+            // What belongs to somebody must not stay hidden.
+            Finding::Swapped | Finding::TakenAway => {
+                done.or_else(|error| self.keep_beside(&place, name).map_err(|_| error))?
+            }
+            _ => done?,
         }
+        match (finding, &reserved) {
+            (Finding::Settled, _) => {}
+            (Finding::Left(_), _) => found.left += 1,
+            (Finding::Unseen, _) => found.swept += 1,
+            (Finding::Displaced, _) => found.finished += 1,
+            (Finding::Swapped | Finding::TakenAway, _) | (Finding::Stray, Some(_)) => found.undone += 1,
+            (Finding::Stray, None) => found.kept += 1,
+        }
+        Ok(())
     }
 
     /// Undoes a swap, if our own version is still at the place and nobody has written to it. What has come there since
@@ -177,60 +196,6 @@ impl Root {
             Undone::Spent => Ok(()),
         }
     }
-}
-
-/// Whether only the owner of a name may take it away.
-fn is_sticky(folder: &OwnedFd) -> bool {
-    const STICKY: u16 = 0o1000;
-    stat(folder, c"", AtFlags::EMPTY_PATH).is_ok_and(|status| status.stx_mode & STICKY != 0)
-}
-
-fn sweep_temporary(folder: &OwnedFd, name: &CStr, found: &mut Recovered) -> Result<(), WriteError> {
-    if !is_in_use(folder, name) {
-        found.swept += 1;
-        unlinkat(folder, name, AtFlags::empty())?;
-    }
-    Ok(())
-}
-
-/// Whether it is a version of a server that lives: those are locked, from before they have a name.
-fn is_in_use(folder: &OwnedFd, name: &CStr) -> bool {
-    open_file(folder, name)
-        .is_some_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK))
-}
-
-/// The file that a reserved name belongs to. A whole name is known even if nothing has it.
-fn find_target(folder: &OwnedFd, reserved: &Reserved) -> Result<Option<CString>, WriteError> {
-    if let TargetName::Whole(name) = &reserved.target {
-        return Ok(Some(name.clone()));
-    }
-    for entry in Dir::read_from(folder)? {
-        let entry = entry?;
-        if reserved.target.is(entry.file_name()) {
-            return Ok(Some(entry.file_name().to_owned()));
-        }
-    }
-    Ok(None)
-}
-
-/// Whether it is the new version, as it was staged.
-fn is_as_staged(folder: &OwnedFd, name: &CStr, reserved: &Reserved) -> bool {
-    open_file(folder, name).is_some_and(|file| {
-        let stamp = file.stamp();
-        (stamp.inode, stamp.size, stamp.modified) == (reserved.inode, reserved.size, reserved.modified)
-            && lease::probe(file.as_fd()) != LeaseProbe::Busy
-    })
-}
-
-/// Whether it is the version that was to be displaced.
-fn is_expected(folder: &OwnedFd, name: &CStr, reserved: &Reserved, has_tag: &HasTag<'_>) -> bool {
-    let Some(tag) = &reserved.expected else { return true };
-    open_file(folder, name).is_some_and(|file| has_tag(&file, tag))
-}
-
-fn open_file(folder: &OwnedFd, name: &CStr) -> Option<OpenFile> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    OpenFile::new(openat(folder, name, flags, Mode::empty()).ok()?).ok()
 }
 
 fn is_folder(folder: &OwnedFd, name: &CStr, kind: FileType) -> bool {

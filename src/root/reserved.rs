@@ -2,7 +2,7 @@
 //! [`RESERVED_PREFIX`], which no request can name, and tell recovery all it has to know.
 //!
 //! `.~ifmatch.<kind>.<inode>.<seconds>.<nanoseconds>.<size>.<expected>.<target>`, numbers in
-//! hexadecimal. `expected` is the entity tag of the version that was to be replaced, without its quotes, or
+//! hexadecimal, those below zero in two's complement. `expected` is the entity tag of the version that was to be replaced, without its quotes, or
 //! `any`. `target` is the name of the file; one that is too long is given as a checksum, and the kind in
 //! upper case.
 
@@ -12,7 +12,7 @@ use super::Stamp;
 use super::stamp::Timestamp;
 use crate::resource_path::RESERVED_PREFIX;
 
-/// No filesystem takes longer names.
+/// The longest name that a filesystem can be asked to take, and what one is thought to take that does not tell.
 pub(super) const LONGEST_NAME: usize = 255;
 
 /// What a reserved name stands for.
@@ -50,6 +50,9 @@ pub(super) enum TargetName {
 }
 
 impl Reserved {
+    /// The longest of the short forms: all numbers are as large as can be, and the tag is BLAKE3's.
+    pub(super) const SHORT: usize = 132;
+
     /// For a version with this stamp that is to take the place of `target`.
     pub(super) fn new(kind: Kind, stamp: &Stamp, expected: Option<&str>, target: &CStr) -> Self {
         Self {
@@ -70,8 +73,9 @@ impl Reserved {
         Self { kind: Kind::Temporary, inode, modified, size: count, expected: None, target }
     }
 
-    /// The name.
-    pub(super) fn encode(&self) -> CString {
+    /// The name. Where it would be longer than `longest` it is the shortest that says enough, of at most
+    /// [`SHORT`](Self::SHORT) bytes.
+    pub(super) fn encode(&self, longest: usize) -> CString {
         let letter = match self.kind {
             Kind::Replace => 'r',
             Kind::Remove => 'd',
@@ -84,7 +88,7 @@ impl Reserved {
             TargetName::Whole(name) => {
                 let mut text = format!("{RESERVED_PREFIX}{letter}.{fields}.").into_bytes();
                 text.extend_from_slice(name.to_bytes());
-                Some(text).filter(|text| text.len() <= LONGEST_NAME)
+                Some(text).filter(|text| text.len() <= longest)
             }
             TargetName::Checksum(_) => None,
         };
@@ -95,6 +99,15 @@ impl Reserved {
         CString::new(text).unwrap_or_default()
     }
 
+    /// The name of the file that a name seems to belong to that cannot be read, if there is anything like it.
+    pub(super) fn likely_target(name: &CStr) -> Option<CString> {
+        let text = name.to_bytes().strip_prefix(RESERVED_PREFIX.as_bytes())?;
+        let mut parts = text.splitn(7, |byte| *byte == b'.');
+        let whole = parts.next().is_some_and(|letter| letter.iter().all(u8::is_ascii_lowercase));
+        let target = parts.nth(5).filter(|target| whole && !target.is_empty())?;
+        CString::new(target).ok()
+    }
+
     /// Reads a name; `None` if it is not one of these.
     pub(super) fn parse(name: &CStr) -> Option<Self> {
         let text = name.to_bytes().strip_prefix(RESERVED_PREFIX.as_bytes())?;
@@ -102,7 +115,7 @@ impl Reserved {
         let mut next = || parts.next().and_then(|part| std::str::from_utf8(part).ok());
         let letter = next()?;
         let inode = u64::from_str_radix(next()?, 16).ok()?;
-        let seconds = i64::from_str_radix(next()?, 16).ok()?;
+        let seconds = u64::from_str_radix(next()?, 16).ok()?.cast_signed();
         let nanoseconds = u32::from_str_radix(next()?, 16).ok()?;
         let size = u64::from_str_radix(next()?, 16).ok()?;
         let expected = Some(next()?.to_owned()).filter(|tag| tag != "any");
@@ -118,7 +131,10 @@ impl Reserved {
         } else {
             TargetName::Checksum(u64::from_str_radix(std::str::from_utf8(target).ok()?, 16).ok()?)
         };
-        Some(Self { kind, inode, modified: Timestamp { seconds, nanoseconds }, size, expected, target })
+        let modified = Timestamp { seconds, nanoseconds };
+        let reserved = Self { kind, inode, modified, size, expected, target };
+        // Numbers can be spelled in other ways, which this server does not use.
+        Some(reserved).filter(|reserved| reserved.encode(usize::MAX).as_c_str() == name)
     }
 }
 
@@ -128,6 +144,15 @@ impl TargetName {
         match self {
             Self::Whole(whole) => whole.as_c_str() == name,
             Self::Checksum(sum) => checksum(name) == *sum,
+        }
+    }
+
+    /// The name, if it is known.
+    #[cfg(test)]
+    fn name(&self) -> Option<CString> {
+        match self {
+            Self::Whole(name) => Some(name.clone()),
+            Self::Checksum(_) => None,
         }
     }
 

@@ -16,7 +16,7 @@ use super::filesystem::{StoreErrors, store_errors};
 use super::lease::{LeaseProbe, LeasedFile};
 use super::metadata::{have_one_owner, take_over};
 use super::place::{Place, WriteError};
-use super::reserved::{Kind, Reserved};
+use super::reserved::{Kind, LONGEST_NAME, Reserved};
 use super::{OpenFile, Root, Stamp};
 use crate::resource_path::ResourcePath;
 
@@ -160,7 +160,7 @@ impl StagedFile {
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
         loop {
             let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-            let name = Reserved::temporary(std::process::id(), count).encode();
+            let name = Reserved::temporary(std::process::id(), count).encode(LONGEST_NAME);
             match openat(&directory, &name, flags, Mode::from_raw_mode(0o666)) {
                 Ok(fd) => {
                     mark_in_use(&fd);
@@ -320,18 +320,18 @@ impl StagedVersion {
 
     /// Gives it the reserved name for replacing `place`.
     pub(super) fn reserve(&mut self, place: &Place, expected: Option<&str>) -> Result<(), WriteError> {
-        let name = Reserved::new(Kind::Replace, &self.stamp, expected, &place.name).encode();
-        match &self.name {
-            Some(staged) => renameat(&staged.directory, &staged.name, &place.directory, &name)?,
-            None => match self.link(&place.directory, &name) {
+        let reserved = Reserved::new(Kind::Replace, &self.stamp, expected, &place.name);
+        let name = place.with_reserved_name(&reserved, |name| match &self.name {
+            Some(staged) => renameat(&staged.directory, &staged.name, &place.directory, name),
+            None => match self.link(&place.directory, name) {
                 Err(Errno::EXIST) => {
                     // What a crash left: no other inode with this number can be complete.
-                    unlinkat(&place.directory, &name, AtFlags::empty())?;
-                    self.link(&place.directory, &name)?;
+                    unlinkat(&place.directory, name, AtFlags::empty())?;
+                    self.link(&place.directory, name)
                 }
-                other => other?,
+                other => other,
             },
-        }
+        })?;
         self.name.take().into_iter().for_each(StagedName::forget);
         let directory = place.directory.try_clone().map_err(|_| WriteError::Overloaded)?;
         self.name = Some(StagedName { directory, name });

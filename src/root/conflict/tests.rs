@@ -6,7 +6,7 @@ use super::*;
 use crate::resource_path::{Dotfiles, ResourcePath};
 
 fn named(name: &CStr, seconds: u64) -> String {
-    conflict_name(name, UNIX_EPOCH + Duration::from_secs(seconds), 0).into_string().expect("UTF-8")
+    conflict_name(name, UNIX_EPOCH + Duration::from_secs(seconds), 0, 255).into_string().expect("UTF-8")
 }
 
 #[test]
@@ -44,10 +44,12 @@ fn dates_are_right_around_leap_days_and_ends_of_years() {
 
 #[test]
 fn a_long_name_is_cut_between_characters() {
-    for length in 200..=255 {
-        let name = CString::new(format!("{}.txt", "é".repeat(length / 2))).expect("no NUL");
-        let copy = conflict_name(&name, UNIX_EPOCH, 0);
-        assert!(copy.as_bytes().len() <= LONGEST_NAME);
-        assert!(copy.to_str().expect("UTF-8").ends_with(".txt"));
+    for longest in [255, 143, SHORTEST_LIMIT] {
+        for length in 60..=255 {
+            let name = CString::new(format!("{}.txt", "é".repeat(length / 2))).expect("no NUL");
+            let copy = conflict_name(&name, UNIX_EPOCH, 0, longest);
+            assert!(copy.as_bytes().len() <= longest);
+            assert!(copy.to_str().expect("UTF-8").ends_with(".txt"));
+        }
     }
 }

@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::CWD;
+use rustix::process::geteuid;
 
 use super::*;
 use crate::resource_path::Dotfiles;
+use crate::root::reserved::{LONGEST_NAME, TargetName};
 use crate::root::{Parents, StagedFile, Stamp, SymlinkPolicy};
 
 /// In these tests a tag is the bytes themselves.
@@ -63,7 +65,7 @@ fn staged(folder: &Path, expected: Option<&str>, target: &CStr) -> (PathBuf, Pat
     let new = folder.join("n");
     fs::write(&new, "new").unwrap();
     let stamp = OpenFile::new(File::open(&new).unwrap().into()).unwrap().stamp();
-    let name = Reserved::new(Kind::Replace, &stamp, expected, target).encode();
+    let name = Reserved::new(Kind::Replace, &stamp, expected, target).encode(LONGEST_NAME);
     (new, folder.join(name.to_str().unwrap()))
 }
 
@@ -80,9 +82,17 @@ fn swapped(folder: &Path, came_out: &str, expected: Option<&str>) -> PathBuf {
 fn removed(folder: &Path, taken: &str, expected: &str) {
     let file = folder.join("t");
     fs::write(&file, taken).unwrap();
-    let stamp = OpenFile::new(File::open(&file).unwrap().into()).unwrap().stamp();
-    let name = Reserved::new(Kind::Remove, &stamp, Some(expected), c"f").encode();
+    removed_as(folder, &file, expected);
+}
+
+fn removed_as(folder: &Path, file: &Path, expected: &str) {
+    let stamp = OpenFile::new(File::open(file).unwrap().into()).unwrap().stamp();
+    let name = Reserved::new(Kind::Remove, &stamp, Some(expected), c"f").encode(LONGEST_NAME);
     fs::rename(file, folder.join(name.to_str().unwrap())).unwrap();
+}
+
+fn names(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into()).collect()
 }
 
 fn append(path: &Path, bytes: &str) {
@@ -95,10 +105,11 @@ fn save(path: &Path, bytes: &str) {
     fs::rename(new, path).unwrap();
 }
 
-const NOTHING: Recovered = Recovered { swept: 0, finished: 0, undone: 0, failed: 0 };
+const NOTHING: Recovered = Recovered { swept: 0, finished: 0, undone: 0, kept: 0, left: 0, failed: 0 };
 const SWEPT: Recovered = Recovered { swept: 1, ..NOTHING };
 const FINISHED: Recovered = Recovered { finished: 1, ..NOTHING };
 const UNDONE: Recovered = Recovered { undone: 1, ..NOTHING };
+const KEPT: Recovered = Recovered { kept: 1, ..NOTHING };
 
 /// What is told of a state, how it comes about, what recovery says, and what is there then.
 type Case = (&'static str, fn(&Path), Recovered, &'static [(&'static str, &'static str)]);
@@ -238,7 +249,7 @@ const REMOVALS: &[Case] = &[
 fn removed_link(folder: &Path) {
     symlink("elsewhere", folder.join("t")).unwrap();
     let stamp = Stamp::of(&stat(CWD, folder.join("t"), AtFlags::SYMLINK_NOFOLLOW).unwrap());
-    let name = Reserved::new(Kind::Remove, &stamp, Some("old"), c"f").encode();
+    let name = Reserved::new(Kind::Remove, &stamp, Some("old"), c"f").encode(LONGEST_NAME);
     fs::rename(folder.join("t"), folder.join(name.to_str().unwrap())).unwrap();
 }
 
@@ -247,7 +258,7 @@ const OTHERS: &[Case] = &[
     (
         "a body that was being received",
         |folder| {
-            let name = Reserved::temporary(1, 1).encode();
+            let name = Reserved::temporary(1, 1).encode(LONGEST_NAME);
             fs::write(folder.join(name.to_str().unwrap()), "half").unwrap();
         },
         SWEPT,
@@ -256,7 +267,7 @@ const OTHERS: &[Case] = &[
     (
         "a pipe under the name of a body that was being received",
         |folder| {
-            let name = folder.join(Reserved::temporary(1, 1).encode().to_str().unwrap());
+            let name = folder.join(Reserved::temporary(1, 1).encode(LONGEST_NAME).to_str().unwrap());
             rustix::fs::mknodat(rustix::fs::CWD, name, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
         },
         SWEPT,
@@ -265,8 +276,49 @@ const OTHERS: &[Case] = &[
     (
         "a name of another shape",
         |folder| fs::write(folder.join(".~ifmatch.notes"), "somebody's").unwrap(),
-        NOTHING,
-        &[("reserved", "somebody's")],
+        KEPT,
+        &[("copy", "somebody's")],
+    ),
+    (
+        "what was saved under a name that cannot be read",
+        |folder| fs::write(folder.join(".~ifmatch.r.1.-2.3.4.any.f"), "saved").unwrap(),
+        KEPT,
+        &[("copy", "saved")],
+    ),
+    (
+        "what was saved under a name that tells no file",
+        |folder| {
+            let name =
+                Reserved { target: TargetName::Whole(CString::default()), ..Reserved::temporary(1, 1) };
+            let name = Reserved { kind: Kind::Remove, expected: Some("old".to_owned()), ..name };
+            fs::write(folder.join(name.encode(LONGEST_NAME).to_str().unwrap()), "saved").unwrap();
+        },
+        UNDONE,
+        &[("copy", "saved")],
+    ),
+    (
+        "a deletion of what is dated before 1970, and somebody saved meanwhile",
+        |folder| {
+            let file = folder.join("t");
+            fs::write(&file, "old").unwrap();
+            let before = std::time::UNIX_EPOCH - Duration::from_millis(1_234_567_890_123);
+            File::options().write(true).open(&file).unwrap().set_modified(before).unwrap();
+            removed_as(folder, &file, "old");
+            let hidden = folder.join(names(folder).pop().unwrap());
+            fs::write(hidden, "saved").unwrap();
+        },
+        UNDONE,
+        &[("f", "saved")],
+    ),
+    (
+        "a swap that cannot be undone, for the target is a name that nothing can have",
+        |folder| {
+            let reserved = swapped(folder, "saved", Some("old"));
+            let name = reserved.file_name().unwrap().to_str().unwrap().to_owned();
+            fs::rename(&reserved, folder.join(name.strip_suffix(".f").unwrap().to_owned() + "...")).unwrap();
+        },
+        UNDONE,
+        &[("copy", "saved"), ("f", "new")],
     ),
     (
         "in a folder of a folder, but not behind a link",
@@ -335,12 +387,32 @@ fn versions_of_a_server_that_lives_are_left_alone() {
     between_attempts.reserve(&place, Some("old")).unwrap();
     // As on a filesystem without unnamed files.
     let received = stage();
-    received.link(&place.directory, &Reserved::temporary(1, 1).encode()).unwrap();
+    received.link(&place.directory, &Reserved::temporary(1, 1).encode(LONGEST_NAME)).unwrap();
     assert_eq!(recover(folder.path()), NOTHING);
     assert_state(folder.path(), &[("f", "old"), ("reserved", "new"), ("reserved", "new")], "both live");
     drop((between_attempts, received));
     assert_eq!(recover(folder.path()), SWEPT, "the one that nobody removes");
     assert_state(folder.path(), &[("f", "old")], "both are gone");
+}
+
+#[test]
+fn what_a_live_server_has_under_a_name_that_cannot_be_read_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(".~ifmatch.of-a-later-version");
+    let file = File::create(&path).unwrap();
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockShared).unwrap();
+    assert_eq!(recover(folder.path()), NOTHING);
+    assert!(path.exists());
+    drop(file);
+    assert_eq!(recover(folder.path()), KEPT);
+}
+
+#[test]
+fn what_is_no_file_stays_under_a_name_that_cannot_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join(".~ifmatch.folder")).unwrap();
+    assert_eq!(recover(folder.path()), Recovered { left: 1, ..NOTHING });
+    assert_state(folder.path(), &[("reserved", "(folder)")], "a folder");
 }
 
 #[test]
@@ -398,7 +470,7 @@ fn in_a_folder_for_everybody_names_of_other_users_are_left_alone() {
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o1777)).unwrap();
     let reserved = swapped(folder.path(), "crafted", Some("old"));
     std::os::unix::fs::chown(&reserved, Some(1000), None).unwrap();
-    assert_eq!(recover(folder.path()), NOTHING);
+    assert_eq!(recover(folder.path()), Recovered { left: 1, ..NOTHING });
     assert_state(folder.path(), &[("f", "new"), ("reserved", "crafted")], "another user's");
     std::os::unix::fs::chown(&reserved, Some(0), None).unwrap();
     assert_eq!(recover(folder.path()), Recovered { undone: 1, ..NOTHING });

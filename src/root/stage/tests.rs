@@ -115,7 +115,7 @@ fn a_reserved_name_can_be_changed_and_then_created_from() {
 fn what_a_crash_left_under_the_same_reserved_name_is_in_nobodys_way() {
     let folder = Folder::new();
     let mut version = folder.version(How::Unnamed, "new");
-    let name = Reserved::new(Kind::Replace, version.stamp(), None, c"f").encode();
+    let name = Reserved::new(Kind::Replace, version.stamp(), None, c"f").encode(LONGEST_NAME);
     fs::write(folder.path(name.to_str().unwrap()), "left").unwrap();
     version.reserve(&folder.place("f"), None).unwrap();
     assert_eq!(fs::read(folder.path(name.to_str().unwrap())).unwrap(), b"new");
