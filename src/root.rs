@@ -13,6 +13,7 @@ pub mod lease;
 mod lock;
 mod machine;
 mod metadata;
+mod mounts;
 mod open;
 mod outside;
 mod place;
@@ -31,6 +32,7 @@ pub use filesystem::{Filesystem, Locality, ReadStyle, Stamping, StoreErrors, Tim
 pub use guard::SwapGuard;
 pub use lock::DirectoryLock;
 pub use machine::{boot_id, know_the_machine, processors};
+pub use mounts::MountMark;
 pub use open::{DirectoryEntry, Node, OpenDirectory, OpenError, OpenFile, Standing, SymlinkPolicy};
 pub use outside::WatchedFile;
 pub use place::{Occupant, Parents, Place, WriteError};
@@ -52,8 +54,9 @@ use rustix::fs::{AtFlags, CWD};
 use rustix::io::Errno;
 
 use crate::resource_path::{Dotfiles, ResourcePath};
-use filesystem::Filesystems;
+use filesystem::{Filesystems, Volume};
 use lock::DirectoryLocks;
+use mounts::Mounts;
 use stamp::stat;
 
 /// The served folder.
@@ -67,6 +70,7 @@ pub struct Root {
     symlinks: SymlinkPolicy,
     current: RwLock<Arc<RootDirectory>>,
     generation: AtomicU64,
+    mounts: Mounts,
     filesystems: Filesystems,
     locks: DirectoryLocks,
     conflict_copies: AtomicU64,
@@ -77,7 +81,7 @@ pub struct Root {
 #[derive(Debug)]
 struct RootDirectory {
     fd: OwnedFd,
-    identity: (u64, u64),
+    identity: (u64, u64, u64),
 }
 
 /// The absolute location of a resource, ready for a system call.
@@ -131,6 +135,7 @@ impl Root {
             Errno::NOSYS => RootError::NoOpenat2,
             _ => RootError::Io(path.clone(), errno.into()),
         })?;
+        let mounts = Mounts::of(&directory.fd).map_err(|errno| RootError::Io(path.clone(), errno.into()))?;
         let current = RwLock::new(Arc::new(directory));
         let generation = AtomicU64::new(0);
         let root = Self {
@@ -138,6 +143,7 @@ impl Root {
             symlinks,
             current,
             generation,
+            mounts,
             filesystems: Filesystems::default(),
             locks: DirectoryLocks::default(),
             conflict_copies: AtomicU64::new(0),
@@ -226,21 +232,37 @@ impl Root {
     /// What the filesystem under `file` can prove. Probes it on first sight (microseconds; creates
     /// an unnamed temporary file beside `path` where the folder can be written).
     pub fn filesystem(&self, path: &ResourcePath<'_>, file: &OpenFile) -> Filesystem {
-        self.filesystems.of(file.stamp().device, file.as_fd(), || self.open_unnamed(&path.parent()).ok())
+        let (stamp, mark) = (file.stamp(), self.mounts.mark());
+        let volume = Volume { mount: stamp.mount, device: stamp.device };
+        self.filesystems.of(volume, mark, file.as_fd(), || self.open_unnamed(&path.parent()).ok())
+    }
+
+    /// Returns a mark for [`is_mounted_since`](Self::is_mounted_since), to be taken before a file is opened.
+    pub fn mount_mark(&self) -> MountMark {
+        self.mounts.mark()
+    }
+
+    /// Reports whether a stamp from after `mark` still means the same mount. Always so where the kernel gives each
+    /// mount a number of its own; elsewhere only while nothing was mounted or unmounted.
+    #[inline]
+    pub fn is_mounted_since(&self, mark: MountMark) -> bool {
+        self.mounts.mark() == mark
     }
 
     /// What the root folder's own filesystem can prove.
     pub fn own_filesystem(&self) -> Option<Filesystem> {
         let directory = self.directory().ok()?;
+        let (mount, device, _) = directory.identity;
         let probe = || self.open_unnamed(&ResourcePath::ROOT).ok();
-        Some(self.filesystems.of(directory.identity.0, directory.fd.as_fd(), probe))
+        let mark = self.mounts.mark();
+        Some(self.filesystems.of(Volume { mount, device }, mark, directory.fd.as_fd(), probe))
     }
 
-    /// The directory at the root's path now; opened anew when another one took its place.
+    /// The directory at the root's path now; opened anew when another one, or another mount, took its place.
     fn directory(&self) -> Result<Arc<RootDirectory>, OpenError> {
         let known = Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner));
         let status = stat(CWD, self.path.as_path(), AtFlags::empty()).map_err(|_| OpenError::RootGone)?;
-        if stamp::identity(&status) == known.identity {
+        if stamp::mounted_identity(&status) == known.identity {
             return Ok(known);
         }
         let fresh = Arc::new(RootDirectory::open(&self.path).map_err(|_| OpenError::RootGone)?);
@@ -262,7 +284,7 @@ impl RootDirectory {
         use rustix::fs::{Mode, OFlags, openat};
         let fd = openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         let status = stat(&fd, c"", AtFlags::EMPTY_PATH)?;
-        Ok(Self { fd, identity: stamp::identity(&status) })
+        Ok(Self { fd, identity: stamp::mounted_identity(&status) })
     }
 
     /// Whether it cannot be read although its permissions may allow it.

@@ -287,6 +287,7 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
             return matches!(self.open(entry), Ok(Some(_)));
         }
         self.root.stamp(entry.path(), entry.location()) == Some(entry.stamp())
+            && entry.mounts().is_none_or(|mark| self.root.is_mounted_since(mark))
     }
 }
 

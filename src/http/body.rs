@@ -192,9 +192,7 @@ impl Stream {
         let Some(rechecking) = &mut self.rechecking else { return Poll::Ready(Ok(())) };
         let found = ready!(rechecking.as_mut().poll(context));
         self.rechecking = None;
-        let same_file =
-            |stamp: &Stamp| (stamp.device, stamp.inode) == (self.expected.device, self.expected.inode);
-        Poll::Ready(match found.filter(same_file) {
+        Poll::Ready(match found.filter(|stamp| stamp.same_inode(&self.expected)) {
             Some(stamp) => {
                 self.expected = stamp;
                 Ok(())

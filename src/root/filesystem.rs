@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::fs::{AtFlags, fstatfs};
 
 use super::Stamp;
+use super::mounts::MountMark;
 use super::stamp::stat;
 
 /// How far timestamps tell two changes apart.
@@ -49,7 +50,7 @@ pub enum Stamping {
     Every,
     /// Not known, or not so. A store through a mapping moves nothing on memory-backed and stacked filesystems.
     /// FAT and exFAT have no ctime of their own and show mtime, which anybody can set. Images (squashfs, erofs) have the
-    /// times that their maker gave them, and another image may be mounted in their place.
+    /// times that their maker gave them: only the mount tells two of them apart.
     Partial,
 }
 
@@ -77,10 +78,27 @@ pub struct Filesystem {
     pub stamping: Stamping,
 }
 
-/// The filesystems met so far, by device number.
+/// How many filesystems are remembered. Mounts that come and go would otherwise add up.
+const REMEMBERED: usize = 1024;
+
+/// The filesystems met so far. What is known of one holds within one mount: another filesystem can be made on the
+/// same device, with coarser timestamps.
 #[derive(Debug, Default)]
 pub(super) struct Filesystems {
-    known: RwLock<HashMap<u64, Filesystem>>,
+    known: RwLock<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    mark: MountMark,
+    filesystems: HashMap<Volume, Filesystem>,
+}
+
+/// What one filesystem is known by. A mount can hold several devices (the subvolumes of btrfs).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Volume {
+    pub(super) mount: u64,
+    pub(super) device: u64,
 }
 
 impl Timestamps {
@@ -106,17 +124,19 @@ impl Filesystem {
 }
 
 impl Filesystems {
-    /// What is known of the filesystem `device`, on which `fd` lies; probed with an unnamed file
-    /// from `unnamed` when it is new.
+    /// Returns what is known of `volume`, on which `fd` lies. A new one is probed with an unnamed file from
+    /// `unnamed`. What was known before something was mounted is forgotten where `mark` tells that.
     pub(super) fn of(
         &self,
-        device: u64,
+        volume: Volume,
+        mark: MountMark,
         fd: BorrowedFd<'_>,
         unnamed: impl FnOnce() -> Option<OwnedFd>,
     ) -> Filesystem {
-        if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&device) {
-            return *known;
+        if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).find(volume, mark) {
+            return known;
         }
+        let device = volume.device;
         let magic = fstatfs(fd).map_or(0, |status| status.f_type as u64 & 0xffff_ffff);
         let (name, locality, read_style) = describe(magic);
         let stamping = stamping(magic);
@@ -128,8 +148,22 @@ impl Filesystems {
         };
         let found = Filesystem { name, timestamps, locality, read_style, stamping };
         log::debug!("filesystem {device:x}: {found:?}");
-        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(device, found);
+        self.known.write().unwrap_or_else(PoisonError::into_inner).remember(volume, mark, found);
         found
+    }
+}
+
+impl Known {
+    fn find(&self, volume: Volume, mark: MountMark) -> Option<Filesystem> {
+        self.filesystems.get(&volume).filter(|_| self.mark == mark).copied()
+    }
+
+    fn remember(&mut self, volume: Volume, mark: MountMark, found: Filesystem) {
+        if self.mark != mark || self.filesystems.len() >= REMEMBERED {
+            self.filesystems.clear();
+            self.mark = mark;
+        }
+        self.filesystems.insert(volume, found);
     }
 }
 

@@ -9,10 +9,19 @@ use rustix::fs::{AtFlags, FileType, Statx, StatxFlags, statx};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
-/// Device, inode, size, mtime and ctime of a regular file. ctime carries the weight: it moves with
+/// `STATX_MNT_ID_UNIQUE`, which rustix 1.1 has no name for.
+const MNT_ID_UNIQUE: StatxFlags = StatxFlags::from_bits_retain(0x4000);
+
+/// Mount, device, inode, size, mtime and ctime of a regular file. ctime carries the weight: it moves with
 /// every change and, unlike mtime, cannot be set.
+///
+/// The mount belongs to it because everything else can repeat: two images (squashfs, erofs) whose maker gave
+/// them the same inodes, sizes and times differ in nothing but the mount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stamp {
+    /// The mount in which the file was found. Since Linux 6.8 no other mount gets the same number until the
+    /// machine is started again; before that, `umount` frees a number for the next mount ([`super::mounts`]).
+    pub mount: u64,
     /// The filesystem's device number, major and minor.
     pub device: u64,
     /// The inode number.
@@ -37,6 +46,7 @@ pub struct Timestamp {
 impl Stamp {
     pub(super) fn of(status: &Statx) -> Self {
         Self {
+            mount: status.stx_mnt_id,
             device: device(status),
             inode: status.stx_ino,
             size: status.stx_size,
@@ -45,7 +55,12 @@ impl Stamp {
         }
     }
 
-    /// Whether both name the same inode with the same size and mtime: what stays the same when a
+    /// Reports whether both name the same inode in the same mount.
+    pub fn same_inode(&self, other: &Self) -> bool {
+        (self.mount, self.device, self.inode) == (other.mount, other.device, other.inode)
+    }
+
+    /// Reports whether both name the same inode with the same size and mtime: what stays the same when a
     /// file is only renamed, linked or unlinked.
     pub fn same_content_times(&self, other: &Self) -> bool {
         Self { changed: other.changed, ..*self } == *other
@@ -66,9 +81,21 @@ impl Timestamp {
     }
 }
 
-/// `statx` with what a stamp, a type and a link count need.
+/// Calls `statx` for what a stamp, a type and a link count need.
 pub(super) fn stat(dir: impl AsFd, path: impl Arg, flags: AtFlags) -> Result<Statx, Errno> {
-    statx(dir, path, flags | AtFlags::NO_AUTOMOUNT, StatxFlags::BASIC_STATS)
+    // A kernel that knows the second bit for the mount answers it in place of the first.
+    let wanted = StatxFlags::BASIC_STATS.union(StatxFlags::MNT_ID).union(MNT_ID_UNIQUE);
+    statx(dir, path, flags | AtFlags::NO_AUTOMOUNT, wanted)
+}
+
+/// Reports whether the kernel gives each mount a number that no other gets (Linux 6.8).
+pub(super) fn has_unique_mount(status: &Statx) -> bool {
+    status.stx_mask & MNT_ID_UNIQUE.bits() != 0
+}
+
+/// Returns what names a directory for as long as it is held open: mount, device and inode number.
+pub(super) fn mounted_identity(status: &Statx) -> (u64, u64, u64) {
+    (status.stx_mnt_id, device(status), status.stx_ino)
 }
 
 /// What names an inode: device and inode number.

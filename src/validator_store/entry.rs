@@ -10,7 +10,7 @@ use super::digest::Digest;
 use super::integrity::Computations;
 use super::settle::{Proof, Reading};
 use crate::resource_path::ResourcePath;
-use crate::root::{Locality, Location, Stamp};
+use crate::root::{Locality, Location, MountMark, Stamp, Stamping};
 use crate::semantics::http_date::HttpDate;
 use crate::semantics::validators::Validators;
 
@@ -36,6 +36,9 @@ pub struct Entry<R> {
     date_floor: Option<HttpDate>,
     locality: Locality,
     believed_until: Option<Instant>,
+    /// Taken before the file was opened; `None` where a stamp of the file could not be another file's, whatever is
+    /// mounted.
+    mounts: Option<MountMark>,
     evicted: AtomicBool,
 }
 
@@ -53,12 +56,13 @@ pub(super) struct Read {
     pub(super) reading: Reading,
     pub(super) certainty: Certainty,
     pub(super) began: Instant,
+    pub(super) mounts: MountMark,
 }
 
 impl<R> Entry<R> {
     /// The entry for what was `read`; `previous` is what was known of the path before.
     pub(super) fn new(read: Read, previous: Option<&Self>, render: &Render<R>) -> Self {
-        let Read { path, location, reading, certainty, began } = read;
+        let Read { path, location, reading, certainty, began, mounts } = read;
         let (last_modified, date_floor) = match certainty {
             Certainty::Certain => date_validator(&reading, previous),
             Certainty::Fleeting => (None, None),
@@ -79,6 +83,7 @@ impl<R> Entry<R> {
             date_floor,
             locality,
             believed_until: bounded.then(|| began + lifetime),
+            mounts: (reading.filesystem.stamping == Stamping::Partial).then_some(mounts),
             evicted: AtomicBool::new(false),
         }
     }
@@ -135,6 +140,12 @@ impl<R> Entry<R> {
 
     pub(super) fn locality(&self) -> Locality {
         self.locality
+    }
+
+    /// The mark under which its stamp means what it meant, if it depends on one.
+    #[inline]
+    pub(super) fn mounts(&self) -> Option<MountMark> {
+        self.mounts
     }
 
     /// Whether it has outlived the time for which its stamp may be believed.

@@ -148,7 +148,7 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
 
     /// The whole blocking part: settle, and record what is certain.
     fn read_and_record(&self, path: ResourcePath<'static>, flight: &Flight<R>) -> Outcome<R> {
-        let (began, mark) = (Instant::now(), self.withheld.mark());
+        let (began, mark, mounts) = (Instant::now(), self.withheld.mark(), self.root.mount_mark());
         let filesystem = |file: &OpenFile| self.root.filesystem(&path, file);
         let known = |filesystem: &Filesystem, stamp: &Stamp| self.index.find(filesystem, stamp);
         let settled = match settle(self.algorithm, filesystem, known, || self.root.open_file(&path)) {
@@ -168,7 +168,7 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
         }
         let Some(location) = self.root.locate(&path) else { return Outcome::Failed(OpenError::Missing) };
         let previous = self.entries.peek(path.as_str());
-        let read = Read { path: path.clone(), location, reading, certainty, began };
+        let read = Read { path: path.clone(), location, reading, certainty, began, mounts };
         let entry = Arc::new(Entry::new(read, previous.as_deref(), &*self.render));
         if certainty == Certainty::Certain {
             self.entries.insert(path, Arc::clone(&entry));

@@ -7,6 +7,10 @@
 //! timestamp, network filesystems, FAT and images. It is why an event of the watcher evicts entries but no
 //! records: had the bytes changed, the stamp would be another, and the record not be found.
 //!
+//! Within this process a record is found only in the mount it was made in: an image file of ext4, xfs or btrfs can have
+//! been given any times by its maker. A saved record does not know its mount, so across a restart of the server the kernel's
+//! ctimes are believed alone; whole seconds, which the makers of images set, never are.
+//!
 //! "For ever" ends with the run of the machine. When it dies, bytes can reach the disk that their ctime does not (ext4
 //! after `fdatasync`, any filesystem with `lazytime`). So what an earlier run of the machine has saved is not believed.
 

@@ -96,7 +96,9 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
     ) -> Result<Arc<Entry<R>>, OpenError> {
         let path = path.clone().into_owned();
         let location = self.root.locate(&path).ok_or(OpenError::Missing)?;
-        let read = Read { path, location, reading, certainty: Certainty::Certain, began };
+        // Late is early enough: what can be written to is no image.
+        let mounts = self.root.mount_mark();
+        let read = Read { path, location, reading, certainty: Certainty::Certain, began, mounts };
         Ok(Arc::new(Entry::new(read, previous, &*self.render)))
     }
 }

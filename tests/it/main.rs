@@ -35,6 +35,7 @@ mod outside_changes;
 mod privileges;
 mod races;
 mod ranges;
+mod remounts;
 mod replacing;
 mod resolution;
 mod sandbox;

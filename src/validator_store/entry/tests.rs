@@ -16,7 +16,8 @@ fn read(bytes: &'static str, modified: i64, changed: i64) -> Read {
     let time = |seconds| Timestamp { seconds, nanoseconds: 0 };
     let root = tempfile::tempdir().unwrap();
     let root = crate::root::Root::open(root.path(), crate::root::SymlinkPolicy::Within).unwrap();
-    let stamp = Stamp { device: 1, inode: 1, size: 5, modified: time(modified), changed: time(changed) };
+    let stamp =
+        Stamp { mount: 1, device: 1, inode: 1, size: 5, modified: time(modified), changed: time(changed) };
     Read {
         path: ResourcePath::ROOT,
         location: root.locate(&ResourcePath::ROOT).unwrap(),
@@ -29,6 +30,7 @@ fn read(bytes: &'static str, modified: i64, changed: i64) -> Read {
         },
         certainty: Certainty::Certain,
         began: Instant::now(),
+        mounts: crate::root::MountMark::default(),
     }
 }
 

@@ -35,6 +35,18 @@ pub(super) struct Parts<const N: usize> {
 pub(super) struct Key {
     inode: Inode,
     state: State,
+    mount: Mount,
+}
+
+/// The mount in which a file was found, in this process: the lower half of its number, for mounts are numbered one
+/// after the other. It is not saved: each container and each service with a namespace of its own sees the same
+/// filesystem through other mounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mount(u32);
+
+impl Mount {
+    /// Of a record that an earlier process has saved: it takes the mount it is first found in.
+    const ANY: Self = Self(0);
 }
 
 /// A device number has 12 bits for the major and 20 for the minor part.
@@ -55,6 +67,7 @@ struct State {
 struct Known<const N: usize> {
     state: State,
     digest: [u8; N],
+    mount: Mount,
     /// Whether the file was come upon since the last [`Parts::sweep`].
     seen: bool,
 }
@@ -72,7 +85,7 @@ impl Key {
             modified: nanoseconds(stamp.modified)?,
             changed: nanoseconds(stamp.changed)?,
         };
-        Some(Self { inode: Inode { number: stamp.inode, device }, state })
+        Some(Self { inode: Inode { number: stamp.inode, device }, state, mount: Mount(stamp.mount as u32) })
     }
 
     fn encode(&self, out: &mut Vec<u8>) {
@@ -91,7 +104,7 @@ impl Key {
             modified: i64::from_le_bytes(word(20)),
             changed: i64::from_le_bytes(word(28)),
         };
-        Self { inode: Inode { number: u64::from_le_bytes(word(0)), device }, state }
+        Self { inode: Inode { number: u64::from_le_bytes(word(0)), device }, state, mount: Mount::ANY }
     }
 }
 
@@ -204,6 +217,12 @@ impl<const N: usize> Parts<N> {
     fn find(&self, key: &Key) -> Option<[u8; N]> {
         let mut part = self.parts[Self::part(&key.inode)].lock();
         let known = part.get_mut(&key.inode).filter(|known| known.state == key.state)?;
+        if known.mount == Mount::ANY {
+            known.mount = key.mount;
+        }
+        if known.mount != key.mount {
+            return None;
+        }
         known.seen = true;
         Some(known.digest)
     }
@@ -213,7 +232,7 @@ impl<const N: usize> Parts<N> {
         if part.len() >= self.limit.load(Ordering::Relaxed) && !part.contains_key(&key.inode) {
             sweep(&mut part);
         }
-        let new = Known { state: key.state, digest, seen: true };
+        let new = Known { state: key.state, digest, mount: key.mount, seen: true };
         let news = match part.entry(key.inode) {
             Entry::Occupied(mut old) => {
                 let old = old.insert(new);
@@ -231,7 +250,7 @@ impl<const N: usize> Parts<N> {
     fn load(&mut self, record: &[u8]) -> bool {
         let Some((key, digest)) = record.split_first_chunk() else { return false };
         let (key, Ok(digest)) = (Key::decode(key), digest.try_into()) else { return false };
-        let known = Known { state: key.state, digest, seen: false };
+        let known = Known { state: key.state, digest, mount: key.mount, seen: false };
         self.parts[Self::part(&key.inode)].get_mut().insert(key.inode, known);
         true
     }
@@ -245,7 +264,7 @@ impl<const N: usize> Parts<N> {
         for part in &self.parts {
             copy.clear();
             for (inode, known) in &*part.lock() {
-                Key { inode: *inode, state: known.state }.encode(&mut copy);
+                Key { inode: *inode, state: known.state, mount: known.mount }.encode(&mut copy);
                 copy.extend_from_slice(&known.digest);
             }
             take(&copy)?;

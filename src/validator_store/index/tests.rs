@@ -24,7 +24,7 @@ const EXT4: Filesystem = Filesystem {
 /// The stamp of an inode in some version.
 pub(super) fn stamp(inode: u64) -> Stamp {
     let time = Timestamp { seconds: 1_700_000_000, nanoseconds: 5 };
-    Stamp { device: 8 << 32 | 1, inode, size: 2 << 20, modified: time, changed: time }
+    Stamp { mount: 1 << 31 | 5, device: 8 << 32 | 1, inode, size: 2 << 20, modified: time, changed: time }
 }
 
 pub(super) fn digest(number: u64) -> Digest {
@@ -46,6 +46,7 @@ fn a_record_is_found_under_its_whole_stamp_only() {
     assert_eq!(index.find(&EXT4, &known), Some(digest(1)));
     let later = |time: Timestamp| Timestamp { nanoseconds: time.nanoseconds + 1, ..time };
     for (what, other) in [
+        ("mount", Stamp { mount: known.mount + 1, ..known }),
         ("device", Stamp { device: known.device + 1, ..known }),
         ("major", Stamp { device: 9 << 32 | 1, ..known }),
         ("inode", Stamp { inode: 8, ..known }),

@@ -31,8 +31,8 @@ struct Visitor<'a> {
     files: &'a AtomicU64,
     /// Whether anything was known before.
     began: Began,
-    /// The last file's device, and what its filesystem can prove.
-    filesystem: Option<(u64, Filesystem)>,
+    /// The last file's mount and device, and what its filesystem can prove.
+    filesystem: Option<((u64, u64), Filesystem)>,
     /// What is read; one for all files.
     buffer: Vec<u8>,
 }
@@ -99,10 +99,11 @@ impl Visitor<'_> {
             return Ok(());
         }
         let file = walked.open()?;
-        let device = file.stamp().device;
+        let stamp = file.stamp();
+        let volume = (stamp.mount, stamp.device);
         let filesystem = match self.filesystem {
-            Some((last, filesystem)) if last == device => filesystem,
-            _ => self.filesystem.insert((device, self.root.filesystem(walked.path(), &file))).1,
+            Some((last, filesystem)) if last == volume => filesystem,
+            _ => self.filesystem.insert((volume, self.root.filesystem(walked.path(), &file))).1,
         };
         if filesystem.stamping == Stamping::Every {
             let wanted = || !self.stopping.load(Ordering::Relaxed);

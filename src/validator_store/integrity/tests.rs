@@ -88,7 +88,14 @@ fn bytes_that_changed_without_moving_the_stamp_are_looked_up_again() {
         assert_eq!(reading.filesystem.locality, Locality::Local);
         let location = store.root().locate(&path("large")).unwrap();
         let (certainty, began) = (Certainty::Certain, Instant::now());
-        let read = Read { path: path("large"), location, reading, certainty, began };
+        let read = Read {
+            path: path("large"),
+            location,
+            reading,
+            certainty,
+            began,
+            mounts: crate::root::MountMark::default(),
+        };
         let entry = Arc::new(Entry::new(read, None, &|_, _| ()));
         assert_eq!(store.integrity_digest(&entry, Sha256).await, Ok(None));
         assert!(entry.is_evicted());

@@ -89,7 +89,7 @@ fn a_file_held_open_for_writing_is_never_certain() {
 fn stamps_of_whole_seconds_must_be_two_seconds_old() {
     let stamp = |nanoseconds| {
         let time = crate::root::Timestamp { seconds: 1000, nanoseconds };
-        Stamp { device: 1, inode: 1, size: 1, modified: time, changed: time }
+        Stamp { mount: 1, device: 1, inode: 1, size: 1, modified: time, changed: time }
     };
     for (timestamps, nanoseconds, milliseconds) in [
         (Timestamps::Multigrain, 0, 0),

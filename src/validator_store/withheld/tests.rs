@@ -6,7 +6,7 @@ use crate::root::Timestamp;
 
 fn stamp(inode: u64) -> Stamp {
     let never = Timestamp { seconds: 0, nanoseconds: 0 };
-    Stamp { device: 1, inode, size: 0, modified: never, changed: never }
+    Stamp { mount: 1, device: 1, inode, size: 0, modified: never, changed: never }
 }
 
 fn path() -> ResourcePath<'static> {

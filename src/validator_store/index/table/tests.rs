@@ -52,6 +52,19 @@ fn a_record_on_disk_is_the_record_that_was_saved() {
 }
 
 #[test]
+fn a_saved_record_takes_the_mount_it_is_first_found_in() {
+    let stamp = stamp(1);
+    let other = Key::of(&Stamp { mount: stamp.mount + 1, ..stamp }).unwrap();
+    let mut table = Table::new(DigestAlgorithm::Xxh3);
+    let mut record = Vec::new();
+    key(1).encode(&mut record);
+    record.extend_from_slice(digest(1).as_bytes());
+    assert!(table.load(&record));
+    assert_eq!(table.find(&key(1)), Some(digest(1)));
+    assert_eq!((table.find(&other), table.find(&key(1))), (None, Some(digest(1))));
+}
+
+#[test]
 fn a_digest_of_another_algorithm_is_not_kept() {
     let table = Table::new(DigestAlgorithm::Blake3);
     assert!(!table.put(&key(1), &digest(1)));
