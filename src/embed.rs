@@ -25,7 +25,7 @@
 //! All that is decided about a request: entity tags that are checked against the disk, preconditions, ranges, listings, uploads
 //! that lose no update, and that nothing outside of the folder is served. Pages of other sites may not write (`Origin`,
 //! `Sec-Fetch-Site`). `Location` is relative to what the client asked for, so scopes and prefixes do not matter to it. `..` in a
-//! path never leads above the folder's place in the application.
+//! path never leads above the folder's place in the application. A target that is not ASCII is refused by actix (400).
 //!
 //! Who may read and write is the business of the application, and so are its log, metrics and header fields: wrap
 //! [`service`] in a scope with its middleware. Without that, whoever reaches a folder that takes uploads may write.

@@ -3,14 +3,15 @@
 //!
 //! actix-http decodes pipelined requests ahead, and frames a response by what it decoded *last*: behind
 //! a GET, a pipelined HEAD takes away the GET's body, and the connection is out of step. So the
-//! bytes of a request are held back here until the response to the one before has been made. Nothing is altered, but that
-//! blank lines between requests are left out, and nothing is interpreted: what is a request is decided by actix-http, and a
-//! misjudgement here only changes the pace. So once a request had a body, whose end actix may see elsewhere, nothing is
+//! bytes of a request are held back here until the response to the one before has been made. Two things are altered: blank lines
+//! between requests are left out, and a target that is not ASCII is percent-encoded ([`target`]). Nothing is interpreted: what is
+//! a request is decided by actix-http, and a misjudgement here only changes the pace. So once a request had a body, whose end actix may see elsewhere, nothing is
 //! answered at once on that connection any more.
 
 mod at_once;
 mod farewell;
 mod framing;
+mod target;
 mod turn;
 
 use std::io;
@@ -253,6 +254,9 @@ impl<S: AsyncRead + Unpin> TurnStream<S> {
     /// Hands on what was held back, as far as it may go.
     fn release(&mut self, buffer: &mut ReadBuf<'_>) {
         let mut held = std::mem::take(&mut self.held);
+        if let Some(begun) = self.framing.request_line() {
+            target::encode(begun, &mut held);
+        }
         let offered = held.len().min(buffer.remaining());
         let admitted = self.admit(&held[..offered]);
         buffer.put_slice(&held.split_to(admitted));
@@ -311,6 +315,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TurnStream<S> {
             }
             let before = buffer.filled().len();
             if ready!(this.poll_bytes(context, buffer))? == Received::Settled {
+                continue;
+            }
+            let bytes = &buffer.filled()[before..];
+            if this.framing.request_line().is_some_and(|begun| target::beyond_ascii(begun, bytes).is_some()) {
+                this.held.extend_from_slice(bytes);
+                buffer.set_filled(before);
                 continue;
             }
             let admitted = this.admit(&buffer.filled()[before..]);

@@ -152,6 +152,31 @@ fn streams_that_are_reset_at_once_end_the_connection_soon() {
 }
 
 #[test]
+fn a_path_of_http2_that_is_not_ascii_resets_its_stream_and_no_other() {
+    const PROTOCOL_ERROR: u32 = 1;
+    let server = served(&[]);
+    let mut http2 = Http2::connect(&server);
+    http2.send(&frame(HEADERS, END_STREAM | END_HEADERS, 1, b"\x82\x87\x44\x05/\xc3\xa4.x\x41\x09localhost"));
+    let reset = http2.next(|frame| frame.kind == RST_STREAM).expect("a reset");
+    assert_eq!((reset.stream, &reset.payload[..]), (1, &PROTOCOL_ERROR.to_be_bytes()[..]));
+    http2.send(&frame(HEADERS, END_STREAM | END_HEADERS, 3, GET_FILE));
+    let head = http2.next(|frame| frame.kind == HEADERS).expect("an answer");
+    assert_eq!((head.stream, head.payload[0]), (3, 0x88));
+}
+
+#[test]
+fn dot_segments_in_a_path_of_http2_mean_the_path_without_them() {
+    let server = served(&[]);
+    for (target, status) in
+        [("/./file", 200), ("/x/%2e%2e/file", 200), ("/../file", 400), ("/x/../../file", 400)]
+    {
+        let told =
+            curl(&server, target, &["--http2", "--path-as-is", "-o", "/dev/null", "-w", "%{http_code}"]);
+        assert_eq!(told, status.to_string(), "{target}");
+    }
+}
+
+#[test]
 fn a_head_of_http2_is_as_large_as_is_said() {
     let server = served(&["--max-head-size", "8K"]);
     // A literal field that is not indexed, with a name of one letter.

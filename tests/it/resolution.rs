@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::harness::{Launch, Request, Server, get, head, request, tag_of};
+use crate::harness::{Launch, Request, Server, get, head, put, request, tag_of};
 
 const PROBLEM: &str = "application/problem+json";
 
@@ -122,6 +122,40 @@ fn dot_segments_are_removed_and_the_path_that_is_left_is_served() {
     }
     let moved = server.get("/x/../sub").expect(301);
     assert_eq!(moved.field("Location"), Some("sub/"), "{moved}");
+}
+
+#[test]
+fn a_target_that_is_not_percent_encoded_means_its_encoded_form() {
+    let server = Launch::writing().start();
+    server.folder().write("ä ö.txt", "x");
+    server.folder().write("ünï/index.html", "index");
+    for target in ["/ä%20ö.txt", "/%C3%A4%20ö.txt", "http://localhost/ä%20ö.txt", "/ünï/../ä%20ö.txt?q=ß"]
+    {
+        server.get(target).expect_file(b"x");
+    }
+    let moved = server.get("/ünï?ü").expect(301);
+    assert_eq!(moved.field("Location"), Some("%C3%BCn%C3%AF/?%C3%BC"), "{moved}");
+    server.ask(&put("/neu/ß", "new")).expect(201);
+    server.get("/neu/%C3%9F").expect_file(b"new");
+    server.get("/fehlt-ä").expect_problem(404);
+    // Bytes that are no UTF-8 name nothing, and the answer says so.
+    let refused = server.get(b"/\xff.txt").expect_problem(400);
+    assert!(refused.text().contains("not UTF-8"), "{refused}");
+
+    // However the bytes come: in pieces, one request behind the other, behind a body, behind blank lines.
+    let mut client = server.connect();
+    for piece in [&b"GET /\xc3"[..], b"\xa4%20\xc3\xb6.t", b"xt HTTP/1.1\r\nHo", b"st: localhost\r\n\r\n"] {
+        client.send(piece);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    client.read(&get("/")).expect_file(b"x");
+    let asked = get("/ä%20ö.txt").bytes();
+    let body = put("/neu/ä", "body").bytes();
+    client.send([&asked[..], b"\r\n", &asked, &body, &asked].concat());
+    for expected in [200, 200, 201, 200] {
+        client.read(&get("/")).expect(expected);
+    }
+    assert_eq!(fs::read(server.folder().path("neu/ä")).unwrap(), b"body");
 }
 
 #[test]

@@ -113,6 +113,11 @@ impl Framing {
         self.trailers.digest.take()
     }
 
+    /// Returns what has come of a request line whose end is still to come.
+    pub(super) fn request_line(&self) -> Option<&[u8]> {
+        (self.at == Position::Head && memchr::memchr(b'\n', &self.head).is_none()).then_some(&self.head[..])
+    }
+
     /// How many of `bytes`, the client's next, belong to the current request.
     pub(super) fn admit(&mut self, bytes: &[u8]) -> Admitted {
         let count = match &mut self.at {
