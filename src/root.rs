@@ -38,7 +38,7 @@ pub use outside::WatchedFile;
 pub use place::{Occupant, Parents, Place, WriteError};
 pub use recover::{HasTag, Recovered};
 pub use socket::{SocketError, SocketName};
-pub use stage::{Creation, Held, StagedFile, StagedVersion};
+pub use stage::{Creation, Held, StagedFile, StagedVersion, names_left_behind};
 pub use stamp::{Stamp, Timestamp};
 pub use walk::{Walk, Walked, WalkedFile};
 

@@ -7,14 +7,17 @@
 
 mod commit;
 mod judge;
+mod outcome;
 mod prepare;
 mod quarantine;
 mod upload;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Semaphore;
 
+pub use outcome::{Unsettled, UnsettledState, WriteOutcome};
 pub use prepare::prepare;
 pub use upload::Upload;
 
@@ -23,7 +26,7 @@ use crate::root::{Occupant, OpenError, Parents, Place, SwapGuard, WriteError};
 use crate::semantics::integrity::IntegrityMismatch;
 use crate::semantics::preconditions::{MethodClass, PreconditionField, Preconditions, Verdict};
 use crate::semantics::validators::Validators;
-use crate::validator_store::{Entry, Found, Patience, ValidatorStore};
+use crate::validator_store::{Found, Patience, ValidatorStore};
 use quarantine::Quarantine;
 
 /// Commits under way at once: each holds a thread that waits for the disk.
@@ -106,20 +109,6 @@ pub enum Durability {
     None,
 }
 
-/// What became of a write.
-pub enum WriteOutcome<R> {
-    /// There was nothing; now there is this.
-    Created(Arc<Entry<R>>),
-    /// What was there is replaced by this.
-    Replaced(Arc<Entry<R>>),
-    /// What was there is gone.
-    Deleted,
-    /// The bytes that were sent are there already.
-    Replayed,
-    /// Nothing was changed.
-    Refused(Refusal),
-}
-
 /// Why nothing was changed.
 #[derive(Debug)]
 pub enum Refusal {
@@ -173,6 +162,7 @@ pub struct Writer<R> {
     commits: Arc<Semaphore>,
     uploads: Arc<Semaphore>,
     quarantine: Quarantine,
+    unsettled: AtomicU64,
 }
 
 impl WriteOptions {
@@ -207,6 +197,7 @@ impl<R: Send + Sync + 'static> Writer<R> {
             guard,
             commits: Arc::new(Semaphore::new(COMMITS)),
             uploads: Arc::new(Semaphore::new(UPLOADS)),
+            unsettled: AtomicU64::new(0),
         })
     }
 
@@ -218,6 +209,11 @@ impl<R: Send + Sync + 'static> Writer<R> {
     /// What swaps rest on in the root folder; `None` where nothing can be written.
     pub fn guard(&self) -> Option<SwapGuard> {
         self.guard
+    }
+
+    /// How many writes have changed the folder and were answered with an error.
+    pub fn unsettled_writes(&self) -> u64 {
+        self.unsettled.load(Ordering::Relaxed)
     }
 
     /// Judges a write by its head, before its body has come. What passes is judged again at the end.

@@ -19,6 +19,8 @@ use crate::semantics::preconditions::{PreconditionField, Preconditions};
 
 /// A problem document in the making.
 pub(super) struct Problem {
+    /// What kind of problem it is, where that is more than its status (RFC 9457 3.1.1).
+    kind: &'static str,
     status: StatusCode,
     detail: String,
     members: Vec<(&'static str, Value)>,
@@ -41,6 +43,7 @@ impl Problem {
     /// A problem that a person may get to see.
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self {
+            kind: "about:blank",
             status,
             detail: detail.into(),
             members: Vec::new(),
@@ -176,6 +179,11 @@ impl Problem {
         Self { form: Form::Document, ..Self::new(status, detail) }
     }
 
+    /// The same, of a kind of its own.
+    pub(super) fn of_type(self, kind: &'static str) -> Self {
+        Self { kind, ..self }
+    }
+
     /// The same, with one more member.
     pub(super) fn with_member(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.members.push((name, value.into()));
@@ -265,9 +273,10 @@ impl Problem {
     fn json(&self) -> String {
         // Quoting does not fail, and neither does writing to a string.
         let quoted = |text: &str| serde_json::to_string(text).unwrap_or_default();
-        let (title, code, detail) = (self.title(), self.status.as_u16(), quoted(&self.detail));
+        let (kind, title, code, detail) =
+            (self.kind, self.title(), self.status.as_u16(), quoted(&self.detail));
         let mut json = String::with_capacity(64 + title.len() + detail.len());
-        let _ = write!(json, r#"{{"type":"about:blank","title":"{title}","status":{code},"detail":{detail}"#);
+        let _ = write!(json, r#"{{"type":"{kind}","title":"{title}","status":{code},"detail":{detail}"#);
         for (name, value) in &self.members {
             let _ = write!(json, r#","{name}":{value}"#);
         }

@@ -30,6 +30,7 @@ pub(super) fn respond(site: &Site) -> HttpResponse {
             "allowed": site.options.writes.allow_writes(),
             "cas_guard": site.swap_guard().map(SwapGuard::name),
             "conflict_copies": root.conflict_copies(),
+            "unsettled": site.writer.unsettled_writes(),
         },
         "sandbox": Confinement::current().name(),
         "watcher": {

@@ -11,7 +11,7 @@ use actix_web::http::header;
 
 use super::Site;
 use super::fields::set;
-use crate::root::SwapGuard;
+use crate::root::{SwapGuard, names_left_behind};
 use crate::semantics::preconditions::PreconditionField;
 
 const METHODS: [&str; 6] = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "other"];
@@ -185,6 +185,10 @@ fn state(out: &mut Exposition, site: &Site) {
     out.one("ifmatch_cas_undone_total", "counter", help, root.undone_swaps());
     let help = "Versions of other programs that were kept beside a file.";
     out.one("ifmatch_conflict_copies_total", "counter", help, root.conflict_copies());
+    let help = "Writes that changed the folder and were answered with an error, because a later step failed.";
+    out.one("ifmatch_writes_unsettled_total", "counter", help, site.writer.unsettled_writes());
+    let help = "Reserved names that could not be removed; the next start removes them.";
+    out.one("ifmatch_names_left_behind_total", "counter", help, names_left_behind());
 }
 
 #[cfg(test)]

@@ -10,7 +10,10 @@ use super::origin::host;
 use crate::resource_path::PathError;
 use crate::root::WriteError;
 use crate::semantics::preconditions::PreconditionField;
-use crate::write::Refusal;
+use crate::write::{Refusal, Unsettled, UnsettledState};
+
+/// The type of problems of writes that have changed something (RFC 9457 3.1.1).
+const UNSETTLED: &str = "urn:ifmatch:unsettled-write";
 
 /// A refusal that needs no look at what is there; preconditions do, and are answered in [`super::write`].
 pub(super) fn problem(refusal: &Refusal) -> Problem {
@@ -42,6 +45,26 @@ pub(super) fn problem(refusal: &Refusal) -> Problem {
         ),
         Refusal::Impossible(error) => impossible(*error),
     }
+}
+
+/// 500 for a write that has changed the folder, and of which a later step failed: what is there now, and what is not sure.
+pub(super) fn unsettled(unsettled: &Unsettled) -> Problem {
+    let (detail, tag) = match &unsettled.state {
+        UnsettledState::Stored(tag) => (
+            "The file is stored and can be read, but it is not known to be on the disk: a step after storing it failed, and the              server's log says which. Until the disk is well, a power failure may bring the version before it back.",
+            tag.as_ref(),
+        ),
+        UnsettledState::Deleted => (
+            "The file is deleted, but that is not known to be on the disk: a step after deleting it failed, and the server's log              says which. Until the disk is well, a power failure may bring the file back.",
+            None,
+        ),
+        UnsettledState::Unknown => (
+            "Another program changed the file at the same moment, and putting its version back failed. Read the file again before              you go on; the server's log says where the other version is.",
+            None,
+        ),
+    };
+    let tag = tag.map_or(serde_json::Value::Null, |tag| tag.to_string().into());
+    Problem::document(StatusCode::INTERNAL_SERVER_ERROR, detail).of_type(UNSETTLED).with_member("etag", tag)
 }
 
 /// 412 where nothing is there.

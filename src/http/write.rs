@@ -255,6 +255,7 @@ async fn respond_outcome(
         WriteOutcome::Replaced(entry) => respond::replaced(&representation(&entry, &extra), now),
         // Without a tag: what is there need not have come from this request.
         WriteOutcome::Deleted | WriteOutcome::Replayed => respond::no_content(now),
+        WriteOutcome::Unsettled(unsettled) => refusal::unsettled(&unsettled).respond_as_document(),
         WriteOutcome::Refused(refused) => respond_refusal(site, head, path, preconditions, refused).await,
     }
 }

@@ -16,9 +16,9 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, openat, renameat,
 use rustix::io::Errno;
 
 use super::lock::DirectoryLock;
-use super::place::{Place, WriteError};
+use super::place::{Occupant, Place, WriteError};
 use super::reserved::{Kind, Reserved};
-use super::stage::{Held, StagedName, StagedVersion, rename_to_new};
+use super::stage::{Held, StagedName, StagedVersion, remove_name, rename_to_new};
 use super::stamp::{file_type, identity, stat};
 use super::{OpenFile, Root, Stamp};
 
@@ -55,6 +55,9 @@ pub enum Swap {
     Spent,
     /// Nothing was there.
     Vanished,
+    /// What was there was not the expected version, and could not be put back, for this reason. The log says where it
+    /// is; the next start of a server that may write looks for it.
+    Unresolved(WriteError),
 }
 
 impl Root {
@@ -62,8 +65,7 @@ impl Root {
     /// The directory must be locked.
     ///
     /// # Errors
-    /// [`WriteError`]. Nothing has changed then, unless an undo failed: that is logged, and what was displaced
-    /// keeps its reserved name.
+    /// [`WriteError`]; nothing has changed then.
     pub fn replace(
         &self,
         _lock: &DirectoryLock<'_>,
@@ -75,6 +77,8 @@ impl Root {
         let Some(StagedName { name, .. }) = &version.name else { return Err(WriteError::Busy) };
         match swap(place, name) {
             Ok(()) => self.verify(place, version, expected),
+            // Network filesystems may do what they say they could not.
+            Err(_) if version.is_at(place, &place.name) => self.verify(place, version, expected),
             Err(Errno::NOENT) if version.is_at(place, name) => Ok(Swap::Vanished),
             Err(Errno::NOENT) => Err(WriteError::Busy),
             Err(Errno::INVAL | Errno::NOSYS) => replace_by_rename(place, version, expected),
@@ -97,8 +101,8 @@ impl Root {
             None => !is_no_file(place, &staged.name),
         };
         if stands {
-            // Here the old version goes.
-            drop(staged);
+            // Here the old version goes. If it cannot, it is gone for everybody but those who look for hidden files.
+            staged.remove();
             return Ok(Swap::Done);
         }
         let untouched = || {
@@ -123,7 +127,7 @@ impl Root {
                     staged.name
                 );
                 staged.forget();
-                Err(error)
+                Ok(Swap::Unresolved(error))
             }
         }
     }
@@ -143,25 +147,37 @@ impl Root {
             return match unlinkat(&place.directory, &place.name, AtFlags::empty()) {
                 Ok(()) => Ok(Swap::Done),
                 Err(Errno::NOENT) => Ok(Swap::Vanished),
+                Err(_) if matches!(place.occupant(), Ok(Occupant::Nothing)) => Ok(Swap::Done),
                 Err(errno) => Err(errno.into()),
             };
         };
         let reserved = Reserved::new(Kind::Remove, &expected.stamp, Some(expected.tag), &place.name);
-        let hide = |name: &CStr| renameat(&place.directory, &place.name, &place.directory, name);
+        let hide = |name: &CStr| match renameat(&place.directory, &place.name, &place.directory, name) {
+            // As in `replace`.
+            Err(_) if stamp_at(place, name).is_ok_and(|stamp| stamp.same_content_times(&expected.stamp)) => {
+                Ok(())
+            }
+            other => other,
+        };
         let name = match place.with_reserved_name(&reserved, hide) {
             Ok(name) => name,
             Err(Errno::NOENT) => return Ok(Swap::Vanished),
             Err(errno) => return Err(errno.into()),
         };
         if came_out(place, &name, expected) {
-            if let Err(errno) = unlinkat(&place.directory, &name, AtFlags::empty()) {
-                // It is gone for everybody else, and the next start tries again.
-                log::warn!("a deleted file could not be removed: {name:?}: {errno}");
-            }
+            remove_name(&place.directory, &name);
             return Ok(Swap::Done);
         }
-        self.put_back(place, &name)?;
-        Ok(Swap::Conflict)
+        Ok(match self.put_back(place, &name) {
+            Ok(()) => Swap::Conflict,
+            Err(error) => {
+                log::error!(
+                    "a deletion of {:?} could not be taken back: {error:?}; the file is beside it as {name:?}",
+                    place.name
+                );
+                Swap::Unresolved(error)
+            }
+        })
     }
 
     /// Brings what is at the reserved name back to `place`. If something else has come there meanwhile, for
@@ -311,16 +327,17 @@ fn replace_by_rename(
     }
     let Some(staged) = version.name.take() else { return Err(WriteError::Busy) };
     match renameat(&staged.directory, &staged.name, &place.directory, &place.name) {
-        Ok(()) => {
+        Err(errno) if !version.is_at(place, &place.name) => Err(errno.into()),
+        _ => {
             staged.forget();
             Ok(Swap::Done)
         }
-        Err(errno) => Err(errno.into()),
     }
 }
 
 impl StagedVersion {
-    fn is_at(&self, place: &Place, name: &CStr) -> bool {
+    /// Reports whether it has this name in the directory of `place`.
+    pub(super) fn is_at(&self, place: &Place, name: &CStr) -> bool {
         let here = stat(&place.directory, name, AtFlags::SYMLINK_NOFOLLOW).map(|status| identity(&status));
         here == Ok((self.stamp().device, self.stamp().inode))
     }

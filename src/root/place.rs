@@ -372,9 +372,13 @@ impl Place {
     /// # Errors
     /// [`WriteError`]: whether the change survives a power failure is then unknown.
     pub fn sync(&self) -> Result<(), WriteError> {
-        fsync(&self.directory)?;
-        for (parent, _) in &self.created.0 {
-            fsync(parent)?;
+        let parents = self.created.0.iter().map(|(parent, _)| parent);
+        for folder in std::iter::once(&self.directory).chain(parents) {
+            match fsync(folder) {
+                // There is nothing to write to a disk, or nothing that can be asked for it.
+                Err(Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS) => {}
+                other => other?,
+            }
         }
         Ok(())
     }

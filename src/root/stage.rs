@@ -67,12 +67,35 @@ pub(super) struct StagedName {
 impl Drop for StagedName {
     fn drop(&mut self) {
         if !self.name.is_empty() {
-            let _ = unlinkat(&self.directory, &self.name, AtFlags::empty());
+            remove_name(&self.directory, &self.name);
+        }
+    }
+}
+
+/// How many names of this process could not be removed.
+static LEFT_BEHIND: AtomicU64 = AtomicU64::new(0);
+
+/// Returns how many names this process could not remove when what they stood for had come to its end.
+pub fn names_left_behind() -> u64 {
+    LEFT_BEHIND.load(Ordering::Relaxed)
+}
+
+/// Removes a reserved name, which means nothing any more. What stays of it is counted, and removed by the next start of
+/// a server that may write.
+pub(super) fn remove_name(directory: impl AsFd, name: &CStr) {
+    match unlinkat(directory, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(errno) => {
+            LEFT_BEHIND.fetch_add(1, Ordering::Relaxed);
+            log::warn!("{name:?} could not be removed and takes room until the next start: {errno}");
         }
     }
 }
 
 impl StagedName {
+    /// Removes the name.
+    pub(super) fn remove(self) {}
+
     /// The name stands for something else now, and stays.
     pub(super) fn forget(mut self) {
         self.name = CString::default();
@@ -291,6 +314,11 @@ impl StagedVersion {
                 self.name.take().into_iter().for_each(StagedName::forget);
                 Ok(Creation::Done)
             }
+            // Network filesystems may do what they say they could not.
+            Err(_) if self.is_at(place, &place.name) => {
+                self.name = None;
+                Ok(Creation::Done)
+            }
             Err(Errno::EXIST) => Ok(Creation::Exists),
             Err(errno) => Err(errno.into()),
         }
@@ -370,7 +398,9 @@ pub(super) fn rename_to_new(from: impl AsFd, name: &CStr, to: impl AsFd, new: &C
     match renameat_with(&from, name, &to, new, RenameFlags::NOREPLACE) {
         Err(Errno::INVAL | Errno::NOSYS) => {
             linkat(&from, name, &to, new, AtFlags::empty())?;
-            unlinkat(&from, name, AtFlags::empty())
+            // It has its new name, whatever becomes of the old one.
+            remove_name(from, name);
+            Ok(())
         }
         other => other,
     }

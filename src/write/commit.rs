@@ -1,11 +1,12 @@
 //! Committing: the numbered steps of PUT and DELETE once the body is there.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::judge::{Displaced, Judgement, Remains};
 use super::upload::{Complete, Upload};
-use super::{Durability, Intent, Refusal, Replay, WriteOutcome, Writer};
+use super::{Durability, Intent, Refusal, Replay, Unsettled, UnsettledState, WriteOutcome, Writer};
 use crate::resource_path::ResourcePath;
 use crate::root::{Creation, DirectoryLock, Parents, Place, Stamp, Swap, WriteError};
 use crate::semantics::preconditions::{PreconditionField, Preconditions};
@@ -78,7 +79,12 @@ impl<R: Send + Sync + 'static> Writer<R> {
             // For the next try.
             self.quarantine.make_room();
         }
-        outcome.unwrap_or_else(WriteOutcome::Refused)
+        let outcome = outcome.unwrap_or_else(WriteOutcome::Refused);
+        if let WriteOutcome::Unsettled(unsettled) = &outcome {
+            self.unsettled.fetch_add(1, Ordering::Relaxed);
+            log::error!("a write has changed the folder, and then a step failed: {unsettled:?}");
+        }
+        outcome
     }
 
     /// PUT:
@@ -158,8 +164,10 @@ impl<R: Send + Sync + 'static> Writer<R> {
                     };
                     place.keep_directories();
                     self.quarantine.keep(place, displaced);
-                    synced?;
-                    return Ok(outcome);
+                    return Ok(match synced {
+                        Ok(()) => outcome,
+                        Err(cause) => outcome.unsettled(cause),
+                    });
                 }
                 Step::Again => {}
                 Step::Wait if began.elapsed() >= WRITERS_PATIENCE => return Err(Refusal::Writers),
@@ -212,7 +220,7 @@ impl<R: Send + Sync + 'static> Writer<R> {
                 // Of the latter, see `repeat`.
                 Ok(Creation::Exists) | Err(WriteError::Missing) => Ok(Step::Again),
                 Err(error) => Err(error.into()),
-                Ok(Creation::Done) => Ok(Step::Done(WriteOutcome::Created(self.record(path, ready)?), None)),
+                Ok(Creation::Done) => Ok(Step::Done(self.record(path, ready, WriteOutcome::Created), None)),
             },
             Judgement::Displace(displaced) => self.replace(lock, place, path, ready, displaced),
         }
@@ -233,10 +241,11 @@ impl<R: Send + Sync + 'static> Writer<R> {
         let withheld = self.store.withhold(path, version.stamp());
         match self.store.root().replace(lock, place, version, displaced.expected().as_ref())? {
             Swap::Done => {
-                let entry = self.record(path, ready)?;
+                let outcome = self.record(path, ready, WriteOutcome::Replaced);
                 withheld.confirm();
-                Ok(Step::Done(WriteOutcome::Replaced(entry), displaced.into_remains()))
+                Ok(Step::Done(outcome, displaced.into_remains()))
             }
+            Swap::Unresolved(cause) => Ok(unresolved(cause, displaced)),
             Swap::Conflict | Swap::Vanished => Ok(Step::Again),
             Swap::Spent => Err(Refusal::Writers),
         }
@@ -257,13 +266,26 @@ impl<R: Send + Sync + 'static> Writer<R> {
         };
         match self.store.root().remove(lock, place, displaced.expected().as_ref())? {
             Swap::Done => Ok(Step::Done(WriteOutcome::Deleted, displaced.into_remains())),
+            Swap::Unresolved(cause) => Ok(unresolved(cause, displaced)),
             Swap::Conflict | Swap::Vanished | Swap::Spent => Ok(Step::Again),
         }
     }
 
-    fn record(&self, path: &ResourcePath<'_>, ready: &Ready) -> Result<Arc<Entry<R>>, Refusal> {
+    /// Records a version that has its name now, with this outcome.
+    fn record(
+        &self,
+        path: &ResourcePath<'_>,
+        ready: &Ready,
+        outcome: fn(Arc<Entry<R>>) -> WriteOutcome<R>,
+    ) -> WriteOutcome<R> {
         let Complete { version, digest, body, .. } = &ready.complete;
-        Ok(self.store.record(path, version, *digest, body.clone())?)
+        match self.store.record(path, version, *digest, body.clone()) {
+            Ok(entry) => outcome(entry),
+            Err(error) => {
+                let state = UnsettledState::Stored(Some(digest.entity_tag()));
+                WriteOutcome::Unsettled(Unsettled { state, cause: error.into() })
+            }
+        }
     }
 
     /// Gives a version mode, owner and attributes of what is at `place`, if anything is, and writes that to the disk.
@@ -276,6 +298,11 @@ impl<R: Send + Sync + 'static> Writer<R> {
             Durability::Full | Durability::File | Durability::None => Ok(()),
         }
     }
+}
+
+fn unresolved<R>(cause: WriteError, displaced: Displaced) -> Step<R> {
+    let state = UnsettledState::Unknown;
+    Step::Done(WriteOutcome::Unsettled(Unsettled { state, cause }), displaced.into_remains())
 }
 
 #[cfg(test)]

@@ -141,6 +141,7 @@ fn told(outcome: &WriteOutcome<()>) -> &'static str {
         WriteOutcome::Replaced(_) => "replaced",
         WriteOutcome::Deleted => "deleted",
         WriteOutcome::Replayed => "replayed",
+        WriteOutcome::Unsettled(_) => "unsettled",
         WriteOutcome::Refused(refusal) => refused(refusal),
     }
 }

@@ -45,6 +45,7 @@ mod stopping;
 mod stress;
 mod tidy;
 mod tls;
+mod unsettled;
 mod upload_bodies;
 mod upload_deaths;
 mod uploads;

@@ -300,7 +300,7 @@ fn an_undo_that_fails_removes_nothing() {
     fix_names(&parent, false);
     let (held, mut new) = (folder.hold_unleased(), folder.version("new"));
     meanwhile(move || !fix_names(&parent, true));
-    assert_eq!(folder.replace(&mut new, Some(&held)), Err(WriteError::Forbidden));
+    assert_eq!(folder.replace(&mut new, Some(&held)), Ok(Swap::Unresolved(WriteError::Forbidden)));
     fix_names(folder.folder.path(), false);
     drop(new);
     folder.assert_state(&[("f.txt", "new"), ("reserved", "old")]);
@@ -451,4 +451,50 @@ fn an_undo_that_is_disturbed_again_and_again_ends_with_nothing_lost() {
     drop(new);
     assert!(matches!(swap, Swap::Conflict | Swap::Spent));
     folder.assert_state(&[("f.txt", &format!("save {saves}"))]);
+}
+
+/// Takes away everything under a reserved name, as another program could, and finds other bytes than expected.
+fn finds_others_after_a_loss(_: &OpenFile, _: &str) -> bool {
+    FOLDER.with_borrow(|folder| {
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            if entry.file_name().to_str().is_some_and(|name| name.starts_with(RESERVED_PREFIX)) {
+                fs::remove_file(entry.path()).unwrap();
+            }
+        }
+    });
+    false
+}
+
+thread_local! {
+    static FOLDER: std::cell::RefCell<PathBuf> = const { std::cell::RefCell::new(PathBuf::new()) };
+}
+
+#[test]
+fn what_can_neither_stand_nor_be_undone_is_not_told_as_if_nothing_had_changed() {
+    let unresolved = Ok(Swap::Unresolved(WriteError::Missing));
+    let folder = Folder::new();
+    FOLDER.set(folder.folder.path().to_owned());
+    let held = folder.hold_unleased();
+    let expected = Expected { has_tag: finds_others_after_a_loss, ..expect(&held) };
+    let (place, mut version) = (folder.place(), folder.version("new"));
+    let lock = folder.root.lock(&place).unwrap();
+    assert_eq!(folder.root.replace(&lock, &place, &mut version, Some(&expected)), unresolved);
+    folder.assert_state(&[("f.txt", "new")]);
+    let held = folder.hold_unleased();
+    let expected = Expected { has_tag: finds_others_after_a_loss, ..expect(&held) };
+    assert_eq!(folder.root.remove(&lock, &place, Some(&expected)), unresolved);
+    folder.assert_state(&[]);
+}
+
+#[test]
+fn a_version_that_has_its_name_is_created_whatever_the_filesystem_says() {
+    let folder = Folder::new();
+    fs::remove_file(folder.path()).unwrap();
+    let (place, mut version) = (folder.place(), folder.version("new"));
+    // As on a network filesystem that does what it is asked, loses the answer, and is asked again.
+    version.link(&place.directory, &place.name).unwrap();
+    assert_eq!(version.create(&place), Ok(crate::root::Creation::Done));
+    let mut other = folder.version("other");
+    assert_eq!(other.create(&place), Ok(crate::root::Creation::Exists));
+    folder.assert_state(&[("f.txt", "new")]);
 }
