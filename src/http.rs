@@ -17,6 +17,7 @@ mod health;
 mod html;
 mod limits;
 mod listing;
+mod media_types;
 mod metrics;
 mod mount;
 mod origin;
@@ -44,6 +45,7 @@ use crate::access::{Access, Right, Visitor};
 use crate::resource_path::{Dotfiles, Form, ResourcePath};
 use crate::root::{Root, SwapGuard};
 use crate::semantics::preconditions::PreconditionField;
+use crate::validator_store::text::Text;
 use crate::validator_store::watch::WatchStatus;
 use crate::validator_store::{Entry, ValidatorStore};
 use crate::write::{Deletes, Uploads, WriteOptions, Writer};
@@ -53,6 +55,7 @@ pub(crate) use express::{not_encrypted, too_many_connections};
 pub use fields::{Fields, renderer};
 pub use limits::{LARGEST_HEAD, Limits, Rate, SMALLEST_HEAD};
 use listing::Listings;
+use media_types::MediaType;
 use metrics::Metrics;
 pub use mount::MountedSite;
 pub use origin::Hosts;
@@ -217,6 +220,12 @@ impl Site {
             true => extra,
             false => Arc::new(extra.for_few()),
         }
+    }
+
+    /// The content coding under which a file at `path` is sent.
+    fn coding_at(&self, path: &ResourcePath<'_>) -> Option<HeaderValue> {
+        let ruled = self.extra(path).content_encoding.clone();
+        ruled.or_else(|| MediaType::of(path.name(), Text::Other).coding)
     }
 
     /// The same for what a request target stands for.

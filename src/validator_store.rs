@@ -14,6 +14,7 @@ pub mod index;
 mod integrity;
 pub mod record;
 pub mod settle;
+pub mod text;
 pub mod watch;
 mod withheld;
 
@@ -34,6 +35,7 @@ pub use entry::Entry;
 use flight::{Flights, Outcome, Places};
 use index::{Index, IndexMode};
 use settle::{MEMORY_FILE_LIMIT, unrest};
+use text::Text;
 use withheld::Withheld;
 pub use withheld::Withholding;
 
@@ -58,7 +60,7 @@ pub struct StoreOptions {
 }
 
 /// Makes what the HTTP edge keeps beside an entry.
-pub type Render<R> = dyn Fn(&ResourcePath<'_>, &Validators) -> R + Send + Sync;
+pub type Render<R> = dyn Fn(&ResourcePath<'_>, &Validators, Text) -> R + Send + Sync;
 
 /// See the module's documentation.
 pub struct ValidatorStore<R> {
@@ -142,9 +144,9 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
         &self.index
     }
 
-    /// What the HTTP edge would keep beside an entry with these validators.
-    pub fn render(&self, path: &ResourcePath<'_>, validators: &Validators) -> R {
-        (self.render)(path, validators)
+    /// Makes what the HTTP edge would keep beside an entry with these validators.
+    pub fn render(&self, path: &ResourcePath<'_>, validators: &Validators, text: Text) -> R {
+        (self.render)(path, validators, text)
     }
 
     /// How many entries were evicted by the watcher so far.

@@ -49,6 +49,7 @@ impl HeaderArgs {
             fields,
             origins: Origins::parse(self.cors.iter().map(String::as_str))
                 .map_err(|why| failed("--cors", &why))?,
+            ..Extra::default()
         };
         let fingerprints = if self.immutable { Fingerprints::Immutable } else { Fingerprints::Ignored };
         let rules = rules.into_iter().flat_map(|rule| rule.headers).collect();

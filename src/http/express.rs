@@ -177,13 +177,7 @@ impl Express {
             0 => Conditions::default(),
             _ => Conditions::of(&question.conditions),
         };
-        let representation = Representation {
-            validators: entry.validators(),
-            fields: entry.rendered(),
-            extra: &kept.extra,
-            length,
-            repr_digest: None,
-        };
+        let representation = fields::representation(entry, &kept.extra);
         let heads = kept.heads.get_or_init(|| Heads::of(&representation, now));
         let part: Vec<u8>;
         let (status, head, range) =

@@ -9,15 +9,15 @@ use actix_web::http::header::{
     IF_UNMODIFIED_SINCE, RANGE,
 };
 
+use super::media_types::MediaType;
 use super::rules::{Extra, Keeping};
-use crate::resource_path::ResourcePath;
 use crate::semantics::entity_tag::EntityTagList;
 use crate::semantics::http_date::{self, HttpDate};
 use crate::semantics::integrity::IntegrityAlgorithm;
 use crate::semantics::preconditions::{IfRange, Preconditions};
 use crate::semantics::range::ByteRangeSet;
 use crate::semantics::validators::Validators;
-use crate::validator_store::{Patience, Render};
+use crate::validator_store::{Entry, Patience, Render};
 
 const WANT_REPR_DIGEST: HeaderName = HeaderName::from_static("want-repr-digest");
 
@@ -30,6 +30,8 @@ pub struct Fields {
     pub last_modified: Option<HeaderValue>,
     /// `Content-Type`.
     pub content_type: HeaderValue,
+    /// `Content-Encoding`.
+    pub content_encoding: Option<HeaderValue>,
     /// `Vary`.
     pub vary: Option<HeaderValue>,
     /// What else is sent with it.
@@ -59,7 +61,40 @@ pub(super) struct Conditions<'a> {
 
 /// Makes the fields of a file, for [`crate::validator_store::ValidatorStore::new`].
 pub fn renderer() -> Box<Render<Fields>> {
-    Box::new(|path, validators| Fields::new(media_type(path), validators))
+    Box::new(|path, validators, text| {
+        let MediaType { value, coding } = MediaType::of(path.name(), text);
+        Fields { content_encoding: coding, ..Fields::new(value, validators) }
+    })
+}
+
+/// What there is to say of an entry as it is.
+pub(super) fn representation<'a>(entry: &'a Entry<Fields>, extra: &'a Extra) -> Representation<'a> {
+    Representation {
+        validators: entry.validators(),
+        fields: entry.rendered(),
+        extra,
+        length: entry.stamp().size,
+        repr_digest: None,
+    }
+}
+
+impl Representation<'_> {
+    /// `Content-Type`: what a rule says, or what the file is.
+    pub(super) fn content_type(&self) -> &HeaderValue {
+        self.extra.content_type.as_ref().unwrap_or(&self.fields.content_type)
+    }
+
+    /// `Content-Encoding`: what a rule says, or what such files have.
+    fn content_encoding(&self) -> Option<&HeaderValue> {
+        let coding = self.extra.content_encoding.as_ref().or(self.fields.content_encoding.as_ref());
+        coding.filter(|coding| *coding != "identity")
+    }
+}
+
+/// Sets `Content-Type` and `Content-Encoding`.
+pub(super) fn describe_content(fields: &mut impl ResponseFields, representation: &Representation<'_>) {
+    insert(fields, header::CONTENT_TYPE, Some(representation.content_type()));
+    insert(fields, header::CONTENT_ENCODING, representation.content_encoding());
 }
 
 impl Fields {
@@ -69,6 +104,7 @@ impl Fields {
             entity_tag: entity_tag.and_then(|tag| HeaderValue::from_str(&tag).ok()),
             last_modified: validators.last_modified.and_then(date_value),
             content_type,
+            content_encoding: None,
             vary: None,
             keeping: Keeping::default(),
         }
@@ -140,22 +176,6 @@ impl<'a> Conditions<'a> {
         let unconditional = self.preconditions.is_empty() && self.if_range.is_none() && !partial;
         if unconditional && self.wanted_digest.is_none() { Patience::Brief } else { Patience::Full }
     }
-}
-
-/// The media type by the name's extension; text is UTF-8.
-fn media_type(path: &ResourcePath<'_>) -> HeaderValue {
-    let guess = mime_guess::from_path(path.name()).first_or_octet_stream();
-    if guess.essence_str() == "application/javascript" {
-        // RFC 9239 made text/javascript the one name.
-        return HeaderValue::from_static("text/javascript; charset=utf-8");
-    }
-    let textual = guess.type_() == mime_guess::mime::TEXT;
-    let value = if textual && guess.get_param(mime_guess::mime::CHARSET).is_none() {
-        format!("{guess}; charset=utf-8")
-    } else {
-        guess.to_string()
-    };
-    HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static("application/octet-stream"))
 }
 
 /// The present time, to the second.

@@ -1,20 +1,20 @@
 //! GET and HEAD.
 
+mod missing;
+
 use std::sync::Arc;
 
 use actix_web::http::Method;
 use actix_web::http::header::HeaderValue;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::accept;
-use super::access;
 use super::body::{FileBody, Rechecking};
 use super::error::Problem;
-use super::fields::{self, Conditions, Fields, Representation, vary_by};
+use super::fields::{self, Conditions, Fields, Representation};
 use super::listing::{self, Generated, NotListed};
+use super::media_types;
 use super::respond::{self, Content};
-use super::{Fallback, Listing, Site};
-use crate::access::Right;
+use super::{Listing, Site};
 use crate::resource_path::{Dotfiles, Form, PathError, ResourcePath, Target, encode_segment};
 use crate::root::{Node, OpenDirectory, OpenError, OpenFile};
 use crate::semantics::http_date::HttpDate;
@@ -22,7 +22,9 @@ use crate::semantics::integrity::{IntegrityAlgorithm, IntegrityDigest};
 use crate::semantics::preconditions::{MethodClass, PreconditionField, Verdict};
 use crate::semantics::range::{ByteRange, Selection};
 use crate::semantics::validators::Validators;
+use crate::validator_store::text::Text;
 use crate::validator_store::{Entry, Found, Patience};
+use missing::{not_found, not_found_page};
 
 /// What a request target stands for.
 enum Selected {
@@ -285,7 +287,11 @@ async fn respond_unhashed(
     let location = site.store.root().locate(path).ok_or(OpenError::Missing)?;
     let style = site.store.root().filesystem(path, &file).read_style;
     let validators = Validators { entity_tag: None, last_modified: None };
-    let mut fields = site.store.render(path, &validators);
+    let (file, text) = match media_types::depends_on_bytes(path.name()) {
+        true => look(file).await?,
+        false => (file, Text::Other),
+    };
+    let mut fields = site.store.render(path, &validators, text);
     fields.entity_tag = respond::weak_tag();
     let extra = site.extra(path);
     let representation = Representation {
@@ -297,6 +303,15 @@ async fn respond_unhashed(
     };
     let content = || Ok(Some(Content::File(FileBody::new(file, location, style))));
     respond_representation(request, conditions, representation, async |_| Ok(Told::Nothing), content).await
+}
+
+/// Reports whether a file is text. Reading it may wait for the disk.
+async fn look(file: OpenFile) -> Result<(OpenFile, Text), OpenError> {
+    let looking = tokio::task::spawn_blocking(move || {
+        let text = Text::of_file(&file, &file.stamp())?;
+        Ok((file, text))
+    });
+    looking.await.unwrap_or(Err(OpenError::Overloaded))
 }
 
 /// What the target stands for now.
@@ -346,51 +361,6 @@ async fn find(
         Found::Unhashed(file) => Ok(Selected::Unhashed(file, path.clone().into_owned())),
         Found::Directory(directory) => Err(directory),
     })
-}
-
-/// Nothing is there: the page of the single-page application, or a 404. Which of them depends on fields of the request, so both name
-/// these fields in `Vary`.
-async fn not_found(site: &Site, request: &HttpRequest, target: &Target<'_>) -> HttpResponse {
-    let slash = if target.form == Form::Slash && !target.path.as_str().is_empty() { "/" } else { "" };
-    let path = format!("{}{slash}", target.path);
-    if site.options.fallback == Fallback::NotFound {
-        return not_found_page(site, request, &path).await;
-    }
-    let page = match accept::asks_for_a_page(request) {
-        true => single_page(site, request, target).await,
-        false => None,
-    };
-    let mut response = match page {
-        Some(page) => page,
-        None => not_found_page(site, request, &path).await,
-    };
-    vary_by(response.headers_mut(), &accept::FIELDS_OF_A_PAGE);
-    response
-}
-
-/// The root's index file in place of a missing page; `None` if there is none. Whether the client may read the index is asked here:
-/// the path itself may be open to everybody.
-async fn single_page(site: &Site, request: &HttpRequest, target: &Target<'_>) -> Option<HttpResponse> {
-    let conditions = Conditions::of(request.headers());
-    let meant = site.meant_by("/");
-    if let Err(problem) = access::admit_to(site, request.head(), &meant, Right::Read).await {
-        return Some(problem.respond(request));
-    }
-    let Ok(Ok(Selected::Entry(entry))) = find(site, &meant.index?, Patience::Full).await else {
-        return None;
-    };
-    respond_selected(site, request, target, &conditions, Selected::Fallback(entry)).await.ok()?
-}
-
-/// The folder's own 404 page, or a problem.
-async fn not_found_page(site: &Site, request: &HttpRequest, path: &str) -> HttpResponse {
-    if access::may_read(site, request, &site.not_found_page)
-        && let Ok(Ok(Selected::Entry(entry))) = find(site, &site.not_found_page, Patience::Full).await
-        && let Some(body) = entry.body()
-    {
-        return respond::not_found_page(entry.rendered(), body.clone(), request);
-    }
-    Problem::not_found(path).respond(request)
 }
 
 #[cfg(test)]

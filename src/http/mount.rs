@@ -78,11 +78,13 @@ fn ends_with_dot_segment(path: &str) -> bool {
 }
 
 /// Tells `actix_web::middleware::Compress` to leave a representation alone: it would send other bytes, under the tag of these.
-/// It acts only where the client names codings, and not on what has this field.
+/// It acts only where the client names codings, and not on what has this field. A file that is stored encoded has it already.
 fn keep_as_it_is(response: &mut HttpResponse, request: &HeaderMap) {
     let has_bytes = !matches!(response.body().size(), BodySize::None | BodySize::Sized(0));
     let headers = response.headers_mut();
-    if has_bytes && headers.contains_key(header::ETAG) && request.contains_key(header::ACCEPT_ENCODING) {
+    let is_encoded = headers.contains_key(header::CONTENT_ENCODING);
+    let concerned = headers.contains_key(header::ETAG) && request.contains_key(header::ACCEPT_ENCODING);
+    if has_bytes && concerned && !is_encoded {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("identity"));
     }
 }

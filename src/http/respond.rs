@@ -11,7 +11,7 @@ use super::body::{self, FileBody, Stream};
 use super::cors;
 use super::error::Problem;
 use super::fields::{
-    Fields, Representation, ResponseFields, date_field, insert, now, set, validators, vary_with,
+    Representation, ResponseFields, date_field, describe_content, insert, now, set, validators, vary_with,
 };
 use super::streams::FromFile;
 use crate::resource_path::{ResourcePath, encode_segment};
@@ -91,7 +91,7 @@ pub(super) fn parts(
     ranges: &[ByteRange],
     now: HttpDate,
 ) -> HttpResponse {
-    let media_type = representation.fields.content_type.to_str().unwrap_or("application/octet-stream");
+    let media_type = representation.content_type().to_str().unwrap_or("application/octet-stream");
     let (boundary, segments) = body::multipart(ranges, media_type, representation.length);
     let mut response = match content {
         Content::Memory(bytes) => {
@@ -201,16 +201,20 @@ pub(super) fn options(allow: &HeaderValue) -> HttpResponse {
     response
 }
 
-/// 404 with the folder's own page. It describes no resource, so it has no validators; and something may be there the next
-/// time, however long the page itself may be kept.
-pub(super) fn not_found_page(fields: &Fields, page: Bytes, request: &HttpRequest) -> HttpResponse {
+/// 404 with the folder's own page, which is `representation` where it is asked for itself. It describes no resource, so it has no
+/// validators; and something may be there the next time, however long the page itself may be kept.
+pub(super) fn not_found_page(
+    representation: &Representation<'_>,
+    page: Bytes,
+    request: &HttpRequest,
+) -> HttpResponse {
     let body = match *request.method() == actix_web::http::Method::HEAD {
         true => BoxBody::new(NoBytes(page.len() as u64)),
         false => BoxBody::new(page),
     };
     let mut response = HttpResponse::with_body(StatusCode::NOT_FOUND, body);
     let headers = response.headers_mut();
-    insert(headers, header::CONTENT_TYPE, Some(&fields.content_type));
+    describe_content(headers, representation);
     insert(headers, header::CACHE_CONTROL, Some(&HeaderValue::from_static("no-cache")));
     insert(headers, header::DATE, date_field(now()).as_ref());
     insert(headers, NOSNIFF.0, Some(&NOSNIFF.1));
@@ -225,9 +229,8 @@ pub(super) fn weak_tag() -> Option<HeaderValue> {
 
 /// The fields of 200 and 206.
 pub(super) fn describe(target: &mut impl ResponseFields, representation: &Representation<'_>, now: HttpDate) {
-    let fields = representation.fields;
     validators(target, representation, now);
-    insert(target, header::CONTENT_TYPE, Some(&fields.content_type));
+    describe_content(target, representation);
     accompany(target, representation);
     insert(target, REPR_DIGEST, representation.repr_digest.as_ref());
     if representation.validators.entity_tag.is_some() {

@@ -1,12 +1,15 @@
 //! What is sent with an answer besides what describes it: `Cache-Control`, the operator's own header fields, and which web pages
 //! of other origins may read it. By path, where rules say so.
 
+mod fingerprint;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::OnceLock;
 
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use arc_swap::ArcSwapOption;
+use mime_guess::mime::Mime;
 
 use super::cors::Origins;
 use super::express::Heads;
@@ -14,6 +17,7 @@ use super::fields::ResponseFields;
 use super::html::CONTENT_SECURITY_POLICY;
 use crate::resource_path::ResourcePath;
 use crate::resource_path::pattern::PathPattern;
+use fingerprint::has_fingerprint;
 
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
@@ -77,6 +81,10 @@ pub struct HeaderRules {
 pub struct Extra {
     /// `Cache-Control` of representations of files.
     pub cache_control: HeaderValue,
+    /// `Content-Type` of representations, in place of what the file is.
+    pub content_type: Option<HeaderValue>,
+    /// `Content-Encoding` of representations, in place of what such files have. `identity` is none.
+    pub content_encoding: Option<HeaderValue>,
     /// Fields of every answer, of which several may have one name.
     pub fields: Vec<Field>,
     /// Whose web pages may read it.
@@ -91,6 +99,10 @@ pub struct HeaderRule {
     pub files: PathPattern,
     /// Another `Cache-Control`.
     pub cache_control: Option<HeaderValue>,
+    /// Another `Content-Type`.
+    pub content_type: Option<HeaderValue>,
+    /// Another `Content-Encoding`.
+    pub content_encoding: Option<HeaderValue>,
     /// More fields.
     pub fields: Vec<Field>,
     /// Other origins.
@@ -125,7 +137,13 @@ impl fmt::Display for FieldError {
 
 impl Default for Extra {
     fn default() -> Self {
-        Self { cache_control: NO_CACHE, fields: Vec::new(), origins: Origins::None }
+        Self {
+            cache_control: NO_CACHE,
+            content_type: None,
+            content_encoding: None,
+            fields: Vec::new(),
+            origins: Origins::None,
+        }
     }
 }
 
@@ -201,6 +219,14 @@ impl HeaderRules {
                 extra.cache_control = cache_control.clone();
                 ruled = true;
             }
+            for (said, kept) in [
+                (&rule.content_type, &mut extra.content_type),
+                (&rule.content_encoding, &mut extra.content_encoding),
+            ] {
+                if said.is_some() {
+                    kept.clone_from(said);
+                }
+            }
             set(&mut extra.fields, &rule.fields);
             if let Some(origins) = &rule.origins {
                 extra.origins = origins.clone();
@@ -270,6 +296,9 @@ pub fn field(name: &str, value: &str) -> Result<Field, FieldError> {
     if parsed == header::CACHE_CONTROL {
         return Err(FieldError("Cache-Control has an option of its own, cache-control".to_owned()));
     }
+    if matches!(parsed, header::CONTENT_TYPE | header::CONTENT_ENCODING) {
+        return Err(FieldError(format!("{} is for files; a rule has the key {parsed} for it", name.trim())));
+    }
     if OWN.contains(&parsed.as_str()) {
         return Err(FieldError(format!("{} is made by the server itself", name.trim())));
     }
@@ -289,51 +318,37 @@ pub fn cache_control(text: &str) -> Result<HeaderValue, FieldError> {
         .ok_or_else(|| FieldError(format!("{text:?} cannot stand in a header field")))
 }
 
+/// A `Content-Type` value.
+///
+/// # Errors
+/// [`FieldError`].
+pub fn content_type(text: &str) -> Result<HeaderValue, FieldError> {
+    let value = text.parse::<Mime>().ok().and_then(|_| HeaderValue::from_str(text).ok());
+    value.ok_or_else(|| {
+        FieldError(format!(
+            "{text:?} is not a media type; write TYPE/SUBTYPE, as in \"text/plain; charset=utf-8\""
+        ))
+    })
+}
+
+/// A `Content-Encoding` value: content codings, or `identity` for none.
+///
+/// # Errors
+/// [`FieldError`].
+pub fn content_encoding(text: &str) -> Result<HeaderValue, FieldError> {
+    let is_token = |coding: &str| HeaderName::from_bytes(coding.trim().as_bytes()).is_ok();
+    let value = HeaderValue::from_str(text).ok().filter(|_| text.split(',').all(is_token));
+    value.ok_or_else(|| {
+        FieldError(format!("{text:?} is not a content coding; write gzip, br, zstd, deflate or identity"))
+    })
+}
+
 fn says_immutable(value: &HeaderValue) -> bool {
     directives(value).any(|directive| directive.eq_ignore_ascii_case("immutable"))
 }
 
 fn directives(value: &HeaderValue) -> impl Iterator<Item = &str> {
     value.to_str().unwrap_or_default().split(',').map(str::trim).filter(|directive| !directive.is_empty())
-}
-
-/// Whether a name has a fingerprint in front of its extension, behind a dot or a dash: at least eight hexadecimal digits
-/// (`app.3f2a9c1b.js`), or exactly eight letters and digits with at least two of each, capital and small, and a number before a
-/// letter (`index-B8xXk2Zq.js`). Either goes back and forth at least three times: words and dates with a number or a letter at
-/// their end do not (`cafe2024`, `20240115a`, `Win10Pro`). A UUID tells what a file is about, not its bytes.
-pub(super) fn has_fingerprint(name: &str) -> bool {
-    let Some((stem, extension)) = name.rsplit_once('.') else { return false };
-    // Of `app.3f2a9c1b.js.map` too.
-    let stem = if extension == "map" { stem.rsplit_once('.').map_or(stem, |(stem, _)| stem) } else { stem };
-    let Some(at) = stem.rfind(['.', '-']).filter(|at| *at > 0) else { return false };
-    let candidate = &stem.as_bytes()[at + 1..];
-    let count = |of: fn(&u8) -> bool| candidate.iter().filter(|byte| of(byte)).count();
-    let mixed = || {
-        let number_first = |pair: &[u8]| pair[0].is_ascii_digit() && pair[1].is_ascii_alphabetic();
-        candidate.len() == 8
-            && count(u8::is_ascii_alphanumeric) == 8
-            && count(u8::is_ascii_uppercase) >= 2
-            && count(u8::is_ascii_lowercase) >= 2
-            && candidate.windows(2).any(number_first)
-    };
-    let hexadecimal =
-        candidate.len() >= 8 && count(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) == candidate.len();
-    (hexadecimal || mixed()) && turns(candidate) >= 3 && !is_uuid(stem)
-}
-
-/// How often a number follows a letter, a letter a number, or a capital a small letter.
-fn turns(text: &[u8]) -> usize {
-    let turn = |pair: &&[u8]| {
-        pair[0].is_ascii_digit() != pair[1].is_ascii_digit()
-            || pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase()
-    };
-    text.windows(2).filter(turn).count()
-}
-
-/// Whether a stem ends with a UUID.
-fn is_uuid(stem: &str) -> bool {
-    let groups: Vec<usize> = stem.rsplit('-').map(str::len).take(5).collect();
-    groups.len() == 5 && groups[..4] == [12, 4, 4, 4] && groups[4] >= 8
 }
 
 /// What is sent with the answers from an entry, and their heads: made when it is first wanted, and again when the rules

@@ -17,9 +17,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use futures_core::Stream;
 
 use super::error::Problem;
-use super::fields::{self, Fields, Representation, RequestFields as _, preconditions};
+use super::fields::{self, Fields, RequestFields as _, preconditions, representation};
 use super::get::{content_of, entry_at};
-use super::rules::Extra;
 use super::turns::Turn;
 use super::{Site, origin, refusal, respond};
 use crate::resource_path::{Form, ResourcePath, Target};
@@ -27,7 +26,6 @@ use crate::root::{OpenError, WriteError};
 use crate::semantics::integrity::ExpectedDigests;
 use crate::semantics::preconditions::Preconditions;
 use crate::semantics::preferences::Return;
-use crate::validator_store::Entry;
 use crate::write::{Deletes, Intent, Refusal, Upload, Uploads, WriteOutcome};
 use announced::{Length, check_representation, check_trailers, content_length};
 
@@ -161,7 +159,7 @@ fn check_head<'a>(site: &Site, head: &'a RequestHead, path: &'a str) -> Result<C
         let expected = ExpectedDigests::default();
         return Ok(Checked { path: resource, intent: Intent::Delete, preconditions, expected });
     }
-    check_representation(head)?;
+    check_representation(head, site.coding_at(&resource).as_ref())?;
     check_trailers(head)?;
     let length = match Length::of(head) {
         Length::Missing => return Err(announced::length_required()),
@@ -288,14 +286,4 @@ async fn respond_refusal(
         return respond::failed_with_representation(&current, content, fields::now());
     }
     Problem::precondition_failed(field, preconditions, &current).respond_as_document()
-}
-
-fn representation<'a>(entry: &'a Entry<Fields>, extra: &'a Extra) -> Representation<'a> {
-    Representation {
-        validators: entry.validators(),
-        fields: entry.rendered(),
-        extra,
-        length: entry.stamp().size,
-        repr_digest: None,
-    }
 }

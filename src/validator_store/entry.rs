@@ -72,7 +72,7 @@ impl<R> Entry<R> {
         let lifetime = LIFETIME.max(began.elapsed() * LIFETIME_PER_READ);
         let validators = Validators { entity_tag: Some(reading.digest.entity_tag()), last_modified };
         Self {
-            rendered: render(&path, &validators),
+            rendered: render(&path, &validators, reading.text),
             path,
             location,
             stamp: reading.stamp,

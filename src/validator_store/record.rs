@@ -10,6 +10,7 @@ use super::ValidatorStore;
 use super::digest::{Digest, DigestAlgorithm, Hasher};
 use super::entry::{Certainty, Entry, Read};
 use super::settle::{MEMORY_FILE_LIMIT, Proof, Reading, read_held};
+use super::text::Text;
 use super::withheld::Withholding;
 use crate::resource_path::ResourcePath;
 use crate::root::{Held, Locality, OpenError, OpenFile, StagedVersion, Stamp, Stamping, StoreErrors};
@@ -54,7 +55,8 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
                 read_held(file, &stamp, self.algorithm, || held.is_undisturbed())?.ok_or(OpenError::Busy)?
             }
         };
-        let reading = Reading { stamp, digest, body, filesystem, proof: Proof::Lease };
+        let text = text_of(body.as_ref(), file, &stamp)?;
+        let reading = Reading { stamp, digest, body, text, filesystem, proof: Proof::Lease };
         self.entry(path, reading, known.as_deref(), began)
     }
 
@@ -75,7 +77,8 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
         let stamp = vouched.map_or_else(|| file.stamp_now(), Ok)?;
         let filesystem = self.root.filesystem(path, file);
         let kept_whole = body.is_some() || stamp.size > MEMORY_FILE_LIMIT;
-        let reading = Reading { stamp, digest, body, filesystem, proof: Proof::Lease };
+        let text = text_of(body.as_ref(), file, &stamp)?;
+        let reading = Reading { stamp, digest, body, text, filesystem, proof: Proof::Lease };
         let entry = self.entry(path, reading, self.entries.peek(path.as_str()).as_deref(), began)?;
         let stays = filesystem.locality == Locality::Local && filesystem.settling_time(&stamp).is_zero();
         if vouched.is_some() && stays {
@@ -127,6 +130,11 @@ pub fn is_stored(
             }
         }
     }
+}
+
+/// Reports whether a version is text, out of the bytes that are in memory, if they are.
+fn text_of(body: Option<&Bytes>, file: &OpenFile, stamp: &Stamp) -> Result<Text, OpenError> {
+    body.map_or_else(|| Text::of_file(file, stamp), |body| Ok(Text::of(body)))
 }
 
 /// Whether a file has the bytes of an opaque tag, of either hash. Blocks.

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 
 use super::digest::{Digest, DigestAlgorithm, Hasher};
+use super::text::Text;
 use crate::root::lease::{self, LeaseProbe};
 use crate::root::{Filesystem, OpenError, OpenFile, Stamp};
 
@@ -62,6 +63,8 @@ pub struct Reading {
     pub digest: Digest,
     /// What was read, up to [`MEMORY_FILE_LIMIT`].
     pub body: Option<Bytes>,
+    /// Whether it is text.
+    pub text: Text,
     /// Where it was read from.
     pub filesystem: Filesystem,
     /// What says that nobody was writing.
@@ -151,16 +154,17 @@ fn attempt(
     };
     let reading = match (stamp.size <= MEMORY_FILE_LIMIT, missing) {
         (true, _) => read_small(file, &stamp)?.map(|bytes| {
-            let digest = Digest::of(algorithm, &bytes);
-            Reading { stamp, digest, body: Some(Bytes::from(bytes)), filesystem, proof }
+            let (digest, text) = (Digest::of(algorithm, &bytes), Text::of(&bytes));
+            Reading { stamp, digest, body: Some(Bytes::from(bytes)), text, filesystem, proof }
         }),
         (false, Some(Duration::ZERO)) => {
             let known = (lease == LeaseProbe::Granted).then(|| known(&filesystem, &stamp)).flatten();
+            let text = Text::of_file(file, &stamp)?;
             let digest = match known {
-                Some(digest) => Some(digest),
+                Some(digest) => (file.stamp_now()? == stamp).then_some(digest),
                 None => read_large(file, &stamp, algorithm, || true)?,
             };
-            digest.map(|digest| Reading { stamp, digest, body: None, filesystem, proof })
+            digest.map(|digest| Reading { stamp, digest, body: None, text, filesystem, proof })
         }
         (false, _) => None,
     };

@@ -22,7 +22,7 @@ pub(super) fn with_store<F: Future<Output = ()>>(
     runtime.block_on(async {
         let options =
             StoreOptions { algorithm: DigestAlgorithm::Xxh3, memory: 1 << 20, index: IndexMode::Off };
-        let store = ValidatorStore::new(root, options, Box::new(|_, _| ()));
+        let store = ValidatorStore::new(root, options, Box::new(|_, _, _| ()));
         test(store, folder.path().join(name)).await;
     });
 }

@@ -37,7 +37,7 @@ impl Folder {
         let folder = tempfile::tempdir().unwrap();
         let root = Root::open(folder.path(), symlinks).unwrap();
         let store = StoreOptions { algorithm: DigestAlgorithm::Xxh3, memory: 1 << 20, index: IndexMode::Off };
-        let store = ValidatorStore::new(root, store, Box::new(|_, _| ()));
+        let store = ValidatorStore::new(root, store, Box::new(|_, _, _| ()));
         Self { folder, writer: Writer::new(store, options) }
     }
 

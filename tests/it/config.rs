@@ -122,7 +122,7 @@ fn what_is_wrong_with_the_file_is_told_with_its_line() {
         ("xyzzy = 1", "line 1: there is no key \"xyzzy\"; the keys are the long names"),
         (
             "[[rule]]\nfiles = \"a\"\nspa = true",
-            "line 3: there is no key \"spa\" in a rule; it has files, cache-control, headers, cors and auth, and options stand above",
+            "line 3: there is no key \"spa\" in a rule; it has files, cache-control, content-type, content-encoding, headers, cors and auth, and options stand above",
         ),
         ("config = \"other\"", "line 1: there is no key \"config\""),
         ("port = \"x\"", "line 1: invalid value 'x' for '--port <PORT>': a port is a number from 0 to 65535"),
@@ -159,6 +159,21 @@ fn what_is_wrong_with_the_file_is_told_with_its_line() {
         ("[[rule]]\nfiles = \"a\"\nheaders = { A = { b = \"c\" } }", "line 3: the value is a text in quotes"),
         ("[[rule]]\nfiles = \"a\"\nheaders = 1", "line 3: the value is a table of names and values"),
         ("[[rule]]\nfiles = \"a\"\nheaders = { ETag = \"x\" }", "line 3: ETag is made by the server itself"),
+        (
+            "[[rule]]\nfiles = \"a\"\nheaders = { Content-Type = \"text/html\" }",
+            "line 3: Content-Type is for files; a rule has the key content-type for it",
+        ),
+        ("[[rule]]\nfiles = \"a\"\ncontent-type = \"html\"", "line 3: \"html\" is not a media type; write"),
+        (
+            "[[rule]]\nfiles = \"a\"\n\ncontent-type = \"text/a\\nb\"",
+            "line 4: \"text/a\\nb\" is not a media type",
+        ),
+        ("[[rule]]\nfiles = \"a\"\ncontent-type = 1", "line 3: the value is a text in quotes"),
+        (
+            "[[rule]]\nfiles = \"a\"\ncontent-encoding = \"g zip\"",
+            "line 3: \"g zip\" is not a content coding; write",
+        ),
+        ("[[rule]]\nfiles = \"a\"\ncontent-encoding = \"\"", "line 3: \"\" is not a content coding"),
         (
             "[[rule]]\nfiles = \"a\"\nauth = { bob = \"r\" }",
             "line 3: there is no account \"bob\"; * stands for everybody",

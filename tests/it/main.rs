@@ -28,6 +28,7 @@ mod late_errors;
 mod lifecycle;
 mod limits;
 mod listing;
+mod media_types;
 mod metrics;
 mod mounts;
 mod origin_guard;

@@ -525,9 +525,9 @@ fn a_file_has_the_media_type_of_its_extension() {
         ("a.mp4", "video/mp4"),
         ("a.zip", "application/zip"),
         ("a.webmanifest", "application/manifest+json"),
-        ("a.unknown-extension", "application/octet-stream"),
-        ("no-extension", "application/octet-stream"),
-        ("html", "application/octet-stream"),
+        ("a.unknown-extension", "text/plain; charset=utf-8"),
+        ("no-extension", "text/plain; charset=utf-8"),
+        ("html", "text/plain; charset=utf-8"),
     ] {
         server.folder().write(name, "x");
         let response = server.get(format!("/{name}")).expect(200);

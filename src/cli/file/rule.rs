@@ -6,11 +6,13 @@ use toml::de::{DeTable, DeValue};
 use super::{Source, UsageError, unknown};
 use crate::access::Right;
 use crate::http::cors::Origins;
-use crate::http::rules::{self, HeaderRule};
+use crate::http::rules::{self, Field, HeaderRule};
 use crate::resource_path::pattern::PathPattern;
 
-const KEYS: [&str; 5] = ["files", "cache-control", "headers", "cors", "auth"];
-const OTHERS: &str = " in a rule; it has files, cache-control, headers, cors and auth, and options stand above the first [[rule]]";
+const KEYS: [&str; 7] =
+    ["files", "cache-control", "content-type", "content-encoding", "headers", "cors", "auth"];
+const OTHERS: &str = " in a rule; it has files, cache-control, content-type, content-encoding, headers, cors and auth, \
+                      and options stand above the first [[rule]]";
 
 /// What is different for some of the files.
 #[derive(Clone, Debug)]
@@ -46,7 +48,8 @@ pub(super) fn parse_all(source: Source<'_>, value: &Spanned<DeValue<'_>>) -> Res
 
 fn parse(source: Source<'_>, at: usize, table: &DeTable<'_>) -> Result<Rule, UsageError> {
     let mut patterns = Vec::new();
-    let (mut cache_control, mut fields, mut origins, mut rights) = (None, Vec::new(), None, Vec::new());
+    let (mut cache_control, mut content_type, mut content_encoding) = (None, None, None);
+    let (mut fields, mut origins, mut rights) = (Vec::new(), None, Vec::new());
     for (key, value) in table {
         let at = key.span().start;
         let failed = |why: &dyn std::fmt::Display| source.error(at, why);
@@ -60,20 +63,15 @@ fn parse(source: Source<'_>, at: usize, table: &DeTable<'_>) -> Result<Rule, Usa
                 let text = text(source, value)?;
                 cache_control = Some(rules::cache_control(text).map_err(|why| failed(&why))?);
             }
-            "headers" => {
-                let form = "a table of names and values, { Name = \"value\" }";
-                for (name, value) in pairs(source, value, form)? {
-                    let lines = texts(source, value)?;
-                    if lines.is_empty() {
-                        return Err(failed(&format!(
-                            "the list of {name} is empty: write its value, or leave it out"
-                        )));
-                    }
-                    for text in lines {
-                        fields.push(rules::field(name, text).map_err(|why| failed(&why))?);
-                    }
-                }
+            "content-type" => {
+                let text = text(source, value)?;
+                content_type = Some(rules::content_type(text).map_err(|why| failed(&why))?);
             }
+            "content-encoding" => {
+                let text = text(source, value)?;
+                content_encoding = Some(rules::content_encoding(text).map_err(|why| failed(&why))?);
+            }
+            "headers" => fields = header_fields(source, at, value)?,
             "cors" => origins = Some(Origins::parse(texts(source, value)?).map_err(|why| failed(&why))?),
             "auth" => {
                 let form = "a table of accounts and rights, { alice = \"rw\", \"*\" = \"-\" }";
@@ -95,10 +93,32 @@ fn parse(source: Source<'_>, at: usize, table: &DeTable<'_>) -> Result<Rule, Usa
     let header = |files: PathPattern| HeaderRule {
         files,
         cache_control: cache_control.clone(),
+        content_type: content_type.clone(),
+        content_encoding: content_encoding.clone(),
         fields: fields.clone(),
         origins: origins.clone(),
     };
     Ok(Rule { headers: patterns.into_iter().map(header).collect(), rights })
+}
+
+/// The fields in `headers`.
+fn header_fields(
+    source: Source<'_>,
+    at: usize,
+    value: &Spanned<DeValue<'_>>,
+) -> Result<Vec<Field>, UsageError> {
+    let mut fields = Vec::new();
+    for (name, value) in pairs(source, value, "a table of names and values, { Name = \"value\" }")? {
+        let lines = texts(source, value)?;
+        if lines.is_empty() {
+            let why = format!("the list of {name} is empty: write its value, or leave it out");
+            return Err(source.error(at, why));
+        }
+        for text in lines {
+            fields.push(rules::field(name, text).map_err(|why| source.error(at, why))?);
+        }
+    }
+    Ok(fields)
 }
 
 /// One text.

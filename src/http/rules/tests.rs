@@ -13,6 +13,8 @@ fn rule(files: &str, cache_control: Option<&'static str>, fields: &[(&str, &str)
         cache_control: cache_control.map(HeaderValue::from_static),
         fields: fields.iter().map(|(name, value)| field(name, value).unwrap()).collect(),
         origins: None,
+        content_type: None,
+        content_encoding: None,
     }
 }
 
@@ -110,7 +112,10 @@ fn fields_of_the_server_and_broken_ones_are_refused() {
         ("x-a:b:c", Ok(("x-a", "b:c"))),
         ("X-A:", Ok(("x-a", ""))),
         ("ETag: \"a\"", Err("ETag is made by the server itself")),
-        ("content-TYPE: text/plain", Err("content-TYPE is made by the server itself")),
+        (
+            "content-TYPE: text/plain",
+            Err("content-TYPE is for files; a rule has the key content-type for it"),
+        ),
         ("Cache-Control: no-store", Err("Cache-Control has an option of its own, cache-control")),
         ("X A: b", Err("\"X A\" is not the name of a header field")),
         ("X-A b", Err("\"X-A b\" has no colon; a field is written NAME: VALUE")),

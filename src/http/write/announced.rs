@@ -39,17 +39,21 @@ pub(super) fn content_length(head: &RequestHead) -> Option<u64> {
     length.to_str().ok()?.trim().parse().ok()
 }
 
-/// A body is stored as it comes: it must be all of the representation, and not encoded.
-pub(super) fn check_representation(head: &RequestHead) -> Result<(), Problem> {
+/// A body is stored as it comes: it must be all of the representation, and have no other coding than the one under which the file will
+/// be sent.
+pub(super) fn check_representation(head: &RequestHead, coding: Option<&HeaderValue>) -> Result<(), Problem> {
     if head.headers.contains_key(header::CONTENT_RANGE) {
         return Err(Problem::document(
             StatusCode::BAD_REQUEST,
             "Content-Range on PUT: only whole files are stored, not parts of them (RFC 9110 14.5).",
         ));
     }
-    let identity =
-        |line: &[u8]| line.trim_ascii().is_empty() || line.trim_ascii().eq_ignore_ascii_case(b"identity");
-    if !head.headers.lines(header::CONTENT_ENCODING).all(identity) {
+    let stored = coding.map_or(&b"identity"[..], HeaderValue::as_bytes);
+    let is_true = |line: &[u8]| {
+        let line = line.trim_ascii();
+        line.is_empty() || line.eq_ignore_ascii_case(b"identity") || line.eq_ignore_ascii_case(stored)
+    };
+    if !head.headers.lines(header::CONTENT_ENCODING).all(is_true) {
         return Err(Problem::document(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "Content-Encoding on PUT: bodies are stored as they come, so a coded one would be served under a false label. \

@@ -3,6 +3,7 @@
 use super::*;
 use crate::root::{Filesystem, ReadStyle, Stamping, Timestamp, Timestamps};
 use crate::validator_store::digest::DigestAlgorithm;
+use crate::validator_store::text::Text;
 
 const FILESYSTEM: Filesystem = Filesystem {
     name: "test",
@@ -25,6 +26,7 @@ fn read(bytes: &'static str, modified: i64, changed: i64) -> Read {
             stamp,
             digest: Digest::of(DigestAlgorithm::Xxh3, bytes.as_bytes()),
             body: None,
+            text: Text::Plain,
             filesystem: FILESYSTEM,
             proof: Proof::Lease,
         },
@@ -39,7 +41,7 @@ fn dates(history: &[(&'static str, i64, i64)]) -> Vec<Option<u64>> {
     let mut previous: Option<Entry<()>> = None;
     let mut dates = Vec::new();
     for &(bytes, modified, changed) in history {
-        let entry = Entry::new(read(bytes, modified, changed), previous.as_ref(), &|_, _| ());
+        let entry = Entry::new(read(bytes, modified, changed), previous.as_ref(), &|_, _, _| ());
         dates.push(entry.validators().last_modified.map(HttpDate::unix));
         previous = Some(entry);
     }
@@ -96,6 +98,6 @@ fn many_saves_in_one_second_do_not_move_the_date_far_ahead() {
 #[test]
 fn bytes_that_may_be_changing_have_a_tag_and_no_date() {
     let fleeting = Read { certainty: Certainty::Fleeting, ..read("a", 10, 10) };
-    let entry: Entry<()> = Entry::new(fleeting, None, &|_, _| ());
+    let entry: Entry<()> = Entry::new(fleeting, None, &|_, _, _| ());
     assert!(entry.validators().entity_tag.is_some() && entry.validators().last_modified.is_none());
 }

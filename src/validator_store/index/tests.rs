@@ -9,6 +9,7 @@ use super::*;
 use crate::resource_path::{Dotfiles, ResourcePath};
 use crate::root::{ReadStyle, Root, SymlinkPolicy, Timestamp, Timestamps};
 use crate::validator_store::tests::TestStore;
+use crate::validator_store::text::Text;
 use crate::validator_store::{Found, Patience, StoreOptions, ValidatorStore};
 
 const LARGE: usize = 2 << 20;
@@ -85,7 +86,14 @@ fn where_stamps_do_not_tell_of_every_change_there_are_no_records() {
 #[test]
 fn what_is_not_proved_by_a_lease_has_no_record() {
     let index = index();
-    let reading = |proof| Reading { stamp: stamp(1), digest: digest(1), body: None, filesystem: EXT4, proof };
+    let reading = |proof| Reading {
+        stamp: stamp(1),
+        digest: digest(1),
+        body: None,
+        text: Text::Other,
+        filesystem: EXT4,
+        proof,
+    };
     index.add_reading(&reading(Proof::Age));
     assert_eq!(index.statistics().files, 0);
     index.add_reading(&reading(Proof::Lease));
@@ -106,7 +114,7 @@ fn with_index<F: Future<Output = ()>>(test: impl FnOnce(TestStore, PathBuf) -> F
     runtime.block_on(async {
         let options =
             StoreOptions { algorithm: DigestAlgorithm::Xxh3, memory: 1 << 20, index: IndexMode::Lazy };
-        let store = ValidatorStore::new(root, options, Box::new(|_, _| ()));
+        let store = ValidatorStore::new(root, options, Box::new(|_, _, _| ()));
         let keeper = KeeperOptions { folder: None, dotfiles: Dotfiles::Hidden };
         let keeper = keeper::start(Arc::clone(&store), keeper);
         test(store, file).await;

@@ -10,6 +10,7 @@ use crate::validator_store::digest::{Digest, DigestAlgorithm};
 use crate::validator_store::entry::{Certainty, Read};
 use crate::validator_store::settle::{Proof, Reading};
 use crate::validator_store::tests::{TestStore, path, with_store};
+use crate::validator_store::text::Text;
 use crate::validator_store::{Found, Patience};
 
 const LARGE: usize = 8 << 20;
@@ -82,6 +83,7 @@ fn bytes_that_changed_without_moving_the_stamp_are_looked_up_again() {
             stamp: file.stamp(),
             digest: Digest::of(DigestAlgorithm::Xxh3, b"what the file held before"),
             body: None,
+            text: Text::Other,
             filesystem: store.root().filesystem(&path("large"), &file),
             proof: Proof::Lease,
         };
@@ -96,7 +98,7 @@ fn bytes_that_changed_without_moving_the_stamp_are_looked_up_again() {
             began,
             mounts: crate::root::MountMark::default(),
         };
-        let entry = Arc::new(Entry::new(read, None, &|_, _| ()));
+        let entry = Arc::new(Entry::new(read, None, &|_, _, _| ()));
         assert_eq!(store.integrity_digest(&entry, Sha256).await, Ok(None));
         assert!(entry.is_evicted());
     });

@@ -32,7 +32,7 @@ fn after_lost_events_nothing_is_believed_and_every_folder_is_watched() {
         let root = Root::open(folder.path(), SymlinkPolicy::Within).unwrap();
         let options =
             StoreOptions { algorithm: DigestAlgorithm::Xxh3, memory: 1 << 20, index: IndexMode::Off };
-        let store = ValidatorStore::new(root, options, Box::new(|_, _| ()));
+        let store = ValidatorStore::new(root, options, Box::new(|_, _, _| ()));
         let status = Arc::new(WatchStatus::default());
         let mut actor = Actor::new(Arc::clone(&store), Arc::clone(&status)).unwrap();
         actor.watch_root();

@@ -84,7 +84,7 @@ fn an_uploaded_page_is_what_its_name_says_and_can_be_put_into_a_sandbox() {
         ("/page.html", "text/html; charset=utf-8"),
         ("/page.txt", "text/plain; charset=utf-8"),
         ("/page.jpg", "image/jpeg"),
-        ("/page", "application/octet-stream"),
+        ("/page", "text/plain; charset=utf-8"),
     ] {
         // The type that the client tells is not believed.
         server.ask(&put(name, page).field("Content-Type", "text/html")).expect(201);

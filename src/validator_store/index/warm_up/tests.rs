@@ -20,7 +20,7 @@ fn store(folder: &Path) -> Option<Store> {
         return None;
     }
     let options = StoreOptions { algorithm: DigestAlgorithm::Xxh3, memory: 1, index: IndexMode::Eager };
-    let store = ValidatorStore::new(root, options, Box::new(|_, _| ()));
+    let store = ValidatorStore::new(root, options, Box::new(|_, _, _| ()));
     store.index().fill(Table::new(DigestAlgorithm::Xxh3));
     Some(store)
 }
