@@ -345,6 +345,11 @@ impl Site {
     }
 }
 
+/// Returns the value of `Date` for an answer that is made now.
+pub(crate) fn date() -> Option<HeaderValue> {
+    fields::date_field(fields::now())
+}
+
 fn next_edition() -> u64 {
     static EDITIONS: AtomicU64 = AtomicU64::new(1);
     EDITIONS.fetch_add(1, Ordering::Relaxed)

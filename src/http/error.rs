@@ -67,6 +67,20 @@ impl Problem {
     }
 
     /// 503.
+    pub(super) fn too_large_heads() -> Self {
+        let detail = "The heads of the requests that are being answered on this connection are too large together; ask again when \
+                      one is answered.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+            .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+
+    /// 431 (RFC 6585 5).
+    pub(super) fn too_many_fields() -> Self {
+        let detail = "The request has more header fields than are read.";
+        Self::document(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
+    }
+
+    /// 503.
     pub(super) fn too_many_files() -> Self {
         let detail = "This connection has as many large files under way as can be open now; ask again when one has come.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)

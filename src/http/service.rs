@@ -11,7 +11,7 @@ use actix_service::{Service, ServiceFactory};
 use actix_web::body::BoxBody;
 use actix_web::dev::{Payload, RequestHead, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use arc_swap::ArcSwap;
 
 use super::crowd::Crowd;
@@ -116,13 +116,14 @@ impl Site {
         mut payload: Payload,
     ) -> HttpResponse {
         let began = Instant::now();
-        let answering = request.conn_data::<Streams>().map(Streams::begin);
+        let streams = request.extensions().get::<Streams>().cloned();
+        let answering = streams.map(|streams| streams.begin(request.headers()));
         let mut response = match answering {
-            Some(None) => Problem::too_many_streams().respond(request),
+            Some(Err(too_much)) => too_much.problem().respond(request),
             _ => self.answer(path, request, &mut payload).await,
         };
         write::read_over(payload);
-        if let Some(Some(mut answering)) = answering {
+        if let Some(Ok(mut answering)) = answering {
             let is_file = response.extensions().get::<FromFile>().is_some();
             if is_file && !answering.may_have_file(&self.crowd) {
                 response = Problem::too_many_files().respond(request);

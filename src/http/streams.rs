@@ -1,5 +1,5 @@
-//! How many requests one HTTP/2 connection may have answered at the same time. The protocol layer sets no limit (actix-http
-//! 3.20 leaves SETTINGS_MAX_CONCURRENT_STREAMS out), and a stream whose answer nobody takes holds memory and an open file.
+//! How many requests one HTTP/2 connection may have answered at the same time, and how much their heads may hold: a stream whose
+//! answer nobody takes holds memory and an open file.
 
 use std::array;
 use std::cell::Cell;
@@ -10,13 +10,21 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::Bytes;
 use tokio::time::Instant;
 
 use super::crowd::{Crowd, OpenPlace};
+use super::error::Problem;
 
-/// As many as RFC 9113 6.5.2 advises to allow at least.
-const LIMIT: usize = 100;
+const LIMIT: usize = Streams::LIMIT as usize;
+
+/// How much the heads of all requests of a connection may hold that are being answered, in bytes.
+const HEADS: usize = 1 << 20;
+
+/// How many fields a head may have, as in HTTP/1.1 (actix-http 3.20). A client may send each cookie in a field of its own (RFC 9113
+/// 8.2.3), so these are not counted.
+const FIELDS: usize = 96;
 
 /// The requests of one connection that are being answered.
 #[derive(Clone)]
@@ -25,6 +33,8 @@ pub(crate) struct Streams(Rc<Table>);
 struct Table {
     places: [Cell<State>; LIMIT],
     count: Cell<usize>,
+    /// What the heads of all of them hold.
+    heads: Cell<usize>,
     /// Whether the one file that a connection may have open in any case is taken.
     has_file: Cell<bool>,
 }
@@ -43,7 +53,20 @@ enum State {
 pub(super) struct Answering {
     streams: Streams,
     place: usize,
+    /// What its head holds.
+    head: usize,
     file: Option<Taken>,
+}
+
+/// Why a request is not answered now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TooMuch {
+    /// The connection has too many requests.
+    Requests,
+    /// Their heads hold too much.
+    Heads,
+    /// The head of this one has too many fields.
+    Fields,
 }
 
 /// The file that an answer comes from.
@@ -67,11 +90,15 @@ struct Counted {
 impl Default for Streams {
     fn default() -> Self {
         let places = array::from_fn(|_| Cell::new(State::Free));
-        Self(Rc::new(Table { places, count: Cell::new(0), has_file: Cell::new(false) }))
+        Self(Rc::new(Table { places, count: Cell::new(0), heads: Cell::new(0), has_file: Cell::new(false) }))
     }
 }
 
 impl Streams {
+    /// The number of requests that a connection may have at a time: as many as RFC 9113 6.5.2 advises to allow at least. The client is
+    /// told, and h2 refuses more.
+    pub(crate) const LIMIT: u32 = 100;
+
     /// Whether there are any.
     pub(crate) fn are_answered(&self) -> bool {
         self.0.count.get() > 0
@@ -84,13 +111,43 @@ impl Streams {
         self.0.places.iter().filter(is_stalled).count()
     }
 
-    /// One more; `None` if there are too many.
-    pub(super) fn begin(&self) -> Option<Answering> {
-        let place = self.0.places.iter().position(|place| matches!(place.get(), State::Free))?;
+    /// Counts one more, with this head.
+    ///
+    /// # Errors
+    /// [`TooMuch`].
+    pub(super) fn begin(&self, head: &HeaderMap) -> Result<Answering, TooMuch> {
+        let cookies = head.get_all(header::COOKIE).count();
+        if head.len() - cookies > FIELDS {
+            return Err(TooMuch::Fields);
+        }
+        let head = size_of(head);
+        // One alone may have what a head may have.
+        if self.are_answered() && self.0.heads.get() + head > HEADS {
+            return Err(TooMuch::Heads);
+        }
+        let free = |place: &Cell<State>| matches!(place.get(), State::Free);
+        let place = self.0.places.iter().position(free).ok_or(TooMuch::Requests)?;
         self.0.places[place].set(State::Made);
         self.0.count.set(self.0.count.get() + 1);
-        Some(Answering { streams: self.clone(), place, file: None })
+        self.0.heads.set(self.0.heads.get() + head);
+        Ok(Answering { streams: self.clone(), place, head, file: None })
     }
+}
+
+impl TooMuch {
+    /// The answer that says so.
+    pub(super) fn problem(self) -> Problem {
+        match self {
+            Self::Requests => Problem::too_many_streams(),
+            Self::Heads => Problem::too_large_heads(),
+            Self::Fields => Problem::too_many_fields(),
+        }
+    }
+}
+
+/// How much a head holds (RFC 9113 6.5.2).
+fn size_of(head: &HeaderMap) -> usize {
+    head.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum()
 }
 
 impl Answering {
@@ -120,6 +177,7 @@ impl Drop for Answering {
         let table = &self.streams.0;
         table.places[self.place].set(State::Free);
         table.count.set(table.count.get().saturating_sub(1));
+        table.heads.set(table.heads.get().saturating_sub(self.head));
         if matches!(self.file, Some(Taken::Own)) {
             table.has_file.set(false);
         }

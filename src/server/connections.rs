@@ -20,7 +20,7 @@ use tokio::io::AsyncWrite;
 use tokio_rustls::TlsAcceptor;
 
 use super::ServerError;
-use super::http2::{Http2Stream, Patience};
+use super::http2::{self, Application, Http2Stream, Patience};
 use super::listen;
 use super::redirect;
 use super::room::Room;
@@ -33,8 +33,8 @@ const LINGER: Duration = Duration::from_secs(30);
 /// How long a handshake may go on once the server is to stop.
 const HANDSHAKE_ENDS: Duration = Duration::from_secs(1);
 
-/// What actix takes for a connection: `S` is [`TurnStream`] or [`Http2Stream`].
-type Handed<S> = (S, Protocol, Option<SocketAddr>);
+/// What actix takes for a connection that speaks HTTP/1.1.
+type Handed = (TurnStream<Transport>, Protocol, Option<SocketAddr>);
 
 /// The requests of one connection being answered.
 type Served = Pin<Box<dyn Future<Output = Result<(), DispatchError>>>>;
@@ -59,11 +59,11 @@ struct Shared {
     tls: Option<TlsAcceptor>,
 }
 
-/// The connections of one worker; `A` and `B` are actix, for HTTP/1.1 and for HTTP/2.
-struct Connections<A, B> {
+/// The connections of one worker; `A` is actix, for HTTP/1.1.
+struct Connections<A> {
     shared: Shared,
     http1: Rc<A>,
-    http2: Rc<B>,
+    http2: Application,
 }
 
 /// Serves `site` on all listeners until it is told to stop.
@@ -100,28 +100,16 @@ pub(super) fn serve(site: SiteService, listeners: Listeners, room: Room) -> Resu
 /// What one worker needs.
 async fn connections(
     shared: Shared,
-) -> Result<
-    Connections<
-        impl Service<Handed<TurnStream<Transport>>, Response = (), Error = DispatchError> + 'static,
-        impl Service<Handed<Http2Stream<Transport>>, Response = (), Error = DispatchError> + 'static,
-    >,
-    (),
-> {
+) -> Result<Connections<impl Service<Handed, Response = (), Error = DispatchError> + 'static>, ()> {
     let http1 = Rc::new(http1(shared.clone()).new_service(()).await?);
-    let http2 = Rc::new(http2(shared.clone()).new_service(()).await?);
+    let http2 = http2(shared.clone()).await?;
     Ok(Connections { shared, http1, http2 })
 }
 
 /// Answers what cannot be answered on the connection itself.
 fn http1(
     shared: Shared,
-) -> impl ServiceFactory<
-    Handed<TurnStream<Transport>>,
-    Config = (),
-    Response = (),
-    Error = DispatchError,
-    InitError = (),
-> {
+) -> impl ServiceFactory<Handed, Config = (), Response = (), Error = DispatchError, InitError = ()> {
     let app = App::new().default_service(shared.site.clone());
     HttpService::build()
         // The stream sees to both: actix does not know of what is answered there.
@@ -134,37 +122,30 @@ fn http1(
 }
 
 /// Answers those who speak HTTP/2.
-fn http2(
-    shared: Shared,
-) -> impl ServiceFactory<
-    Handed<Http2Stream<Transport>>,
-    Config = (),
-    Response = (),
-    Error = DispatchError,
-    InitError = (),
-> {
-    let (head, app) = (shared.site.crowd().limits().head, App::new().default_service(shared.site));
-    HttpService::build()
-        // The stream sees to that.
-        .keep_alive(KeepAlive::Os)
-        .client_request_timeout(head)
-        .on_connect_ext(|stream: &Http2Stream<Transport>, data| {
-            data.insert(stream.streams());
+async fn http2(shared: Shared) -> Result<Application, ()> {
+    let app = App::new().default_service(shared.site);
+    let app = map_config(app.into_factory(), |_| AppConfig::default()).new_service(()).await?;
+    Ok(Rc::new(move |request| {
+        let answering = app.call(request);
+        Box::pin(async move {
+            match answering.await {
+                Ok(response) => response.into(),
+                Err(error) => error.into(),
+            }
         })
-        .finish(map_config(app.into_factory(), |_| AppConfig::default()))
+    }))
 }
 
-impl<A, B> Service<TcpStream> for Connections<A, B>
+impl<A> Service<TcpStream> for Connections<A>
 where
-    A: Service<Handed<TurnStream<Transport>>, Response = (), Error = DispatchError> + 'static,
-    B: Service<Handed<Http2Stream<Transport>>, Response = (), Error = DispatchError> + 'static,
+    A: Service<Handed, Response = (), Error = DispatchError> + 'static,
 {
     type Response = ();
     type Error = DispatchError;
     type Future = Served;
 
     fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), DispatchError>> {
-        self.poll_both(context)
+        self.http1.poll_ready(context)
     }
 
     fn call(&self, stream: TcpStream) -> Served {
@@ -195,17 +176,16 @@ where
     }
 }
 
-impl<A, B> Service<UnixStream> for Connections<A, B>
+impl<A> Service<UnixStream> for Connections<A>
 where
-    A: Service<Handed<TurnStream<Transport>>, Response = (), Error = DispatchError> + 'static,
-    B: Service<Handed<Http2Stream<Transport>>, Response = (), Error = DispatchError> + 'static,
+    A: Service<Handed, Response = (), Error = DispatchError> + 'static,
 {
     type Response = ();
     type Error = DispatchError;
     type Future = Served;
 
     fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), DispatchError>> {
-        self.poll_both(context)
+        self.http1.poll_ready(context)
     }
 
     fn call(&self, stream: UnixStream) -> Served {
@@ -215,18 +195,10 @@ where
     }
 }
 
-impl<A, B> Connections<A, B>
+impl<A> Connections<A>
 where
-    A: Service<Handed<TurnStream<Transport>>, Response = (), Error = DispatchError> + 'static,
-    B: Service<Handed<Http2Stream<Transport>>, Response = (), Error = DispatchError> + 'static,
+    A: Service<Handed, Response = (), Error = DispatchError> + 'static,
 {
-    fn poll_both(&self, context: &mut Context<'_>) -> Poll<Result<(), DispatchError>> {
-        if self.http1.poll_ready(context)?.is_pending() {
-            return Poll::Pending;
-        }
-        self.http2.poll_ready(context)
-    }
-
     /// Answers the requests of one connection, once it is ready for them. It counts as one as long as it has its place.
     fn answer(
         &self,
@@ -235,7 +207,7 @@ where
         connection: impl Future<Output = io::Result<Transport>> + 'static,
     ) -> Served {
         let shared = self.shared.clone();
-        let (http1, http2) = (Rc::clone(&self.http1), Rc::clone(&self.http2));
+        let (http1, application) = (Rc::clone(&self.http1), Rc::clone(&self.http2));
         // The larger ones are boxed, so that a connection that does not come so far costs nothing of them.
         Box::pin(async move {
             let _place = place;
@@ -243,10 +215,11 @@ where
             if stream.speaks_http2() {
                 let (stopping, crowd) = (shared.stopping, shared.site.crowd());
                 let limits = crowd.limits().clone();
-                let stopped = async move { stopping.notified().await };
                 let patience = Patience { idle: Box::new(move || crowd.idle_limit()), limits };
-                let stream = Http2Stream::new(stream, stopped, patience);
-                return Box::pin(http2.call((stream, Protocol::Http2, peer))).await;
+                let (drained, told) = (stopping.clone(), stopping);
+                let stream = Http2Stream::new(stream, async move { drained.notified().await }, patience);
+                let told = async move { told.notified().await };
+                return Box::pin(http2::serve(stream, application, peer, told)).await;
             }
             let stopping = shared.stopping;
             let stream = shared.site.connect(stream, peer);

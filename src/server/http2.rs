@@ -1,7 +1,7 @@
-//! A connection that speaks HTTP/2: closed when nothing was asked or answered on it for long, and soon after a signal to stop, which
-//! actix-http (3.20) does not heed there.
+//! A connection that speaks HTTP/2: closed when nothing was asked or answered on it for long, and soon after a signal to stop.
 
 mod frames;
+mod serve;
 
 use std::io;
 use std::pin::Pin;
@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use frames::{Answers, Brought, Questions};
+pub(super) use serve::{Application, serve};
 
 use crate::http::{Limits, Streams};
 
@@ -68,9 +69,14 @@ impl<S> Http2Stream<S> {
         }
     }
 
-    /// The requests that are being answered, for the service to count.
-    pub(super) fn streams(&self) -> Streams {
+    /// Returns the requests that are being answered, for the service to count.
+    fn streams(&self) -> Streams {
         self.streams.clone()
+    }
+
+    /// Returns what the client may take and ask for.
+    fn limits(&self) -> Limits {
+        self.patience.limits.clone()
     }
 
     /// When the connection is to end, if nothing moves until then.

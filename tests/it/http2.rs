@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use crate::harness::{PATIENCE, Server, eventually};
 use crate::tls::{curl, launch, serving};
 
+const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
@@ -17,6 +18,7 @@ const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
+const REFUSED_STREAM: u32 = 7;
 const ENHANCE_YOUR_CALM: u32 = 11;
 
 /// `:method: GET`, `:scheme: https`, `:path: /file` and `:authority: localhost`, as HPACK has them (RFC 7541).
@@ -34,11 +36,41 @@ struct Http2 {
     openssl: Child,
     stdin: Option<ChildStdin>,
     frames: Receiver<Frame>,
+    /// The settings that the server has told first.
+    settings: Vec<u8>,
 }
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// The status of an answer, whose first field it is: one of the static table, or a literal that may be Huffman-coded.
+fn status(block: &[u8]) -> String {
+    // The new size of the table, which stands in front once.
+    let block = block.strip_prefix(b"\x20").unwrap_or(block);
+    match block[0] {
+        0x88 => "200".to_owned(),
+        0x48 | 0x08 if block[1] & 0x80 == 0 => String::from_utf8_lossy(&block[2..5]).into_owned(),
+        0x48 | 0x08 => {
+            // The digits that statuses have here: `0` to `2` have five bits, the others six (RFC 7541, appendix B).
+            let bits = block[2..]
+                .iter()
+                .take(usize::from(block[1] & 0x7f))
+                .fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
+            let (mut left, mut digits) = (u32::from(block[1] & 0x7f) * 8, String::new());
+            while digits.len() < 3 {
+                let (digit, length) = match bits >> (left - 5) & 0x1f {
+                    short @ 0..=2 => (short, 5),
+                    _ => ((bits >> (left - 6) & 0x3f) - 0x19 + 3, 6),
+                };
+                digits.push(char::from_digit(digit, 10).unwrap());
+                left -= length;
+            }
+            digits
+        }
+        other => panic!("a status was expected, and not {other:#x}"),
+    }
 }
 
 impl Http2 {
@@ -72,9 +104,12 @@ impl Http2 {
                 }
             }
         });
-        let mut http2 = Http2 { stdin: openssl.stdin.take(), openssl, frames };
-        http2.send(&[&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &frame(SETTINGS, 0, 0, &[])].concat());
-        assert!(http2.next(|frame| frame.kind == SETTINGS).is_some(), "the server tells its settings");
+        let mut http2 = Http2 { stdin: openssl.stdin.take(), openssl, frames, settings: Vec::new() };
+        // SETTINGS_HEADER_TABLE_SIZE is 0: the server refers to nothing that it has sent before.
+        let settings = frame(SETTINGS, 0, 0, &[0, 1, 0, 0, 0, 0]);
+        http2.send(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &settings[..]].concat());
+        http2.settings =
+            http2.next(|frame| frame.kind == SETTINGS).expect("the server tells its settings").payload;
         http2
     }
 
@@ -189,8 +224,7 @@ fn a_head_of_http2_is_as_large_as_is_said() {
     let mut http2 = Http2::connect(&server);
     http2.send(&frame(HEADERS, END_STREAM | END_HEADERS, 1, &small));
     let head = http2.next(|frame| frame.kind == HEADERS).expect("an answer");
-    // `:status: 200` of the static table.
-    assert_eq!((head.stream, head.payload[0]), (1, 0x88));
+    assert_eq!((head.stream, status(&head.payload)), (1, "200".to_owned()));
     // One that never ends is ended.
     http2.send(&frame(HEADERS, END_STREAM, 3, &small));
     for _ in 0..100 {
@@ -283,8 +317,8 @@ fn answers_that_nobody_takes_leave_files_for_others() {
         assert!(http2.send(&(0..100).flat_map(ask).collect::<Vec<u8>>()));
         for _ in 0..100 {
             let head = http2.next(|frame| frame.kind == HEADERS).expect("an answer");
-            // `:status: 200` of the static table; the others are 503.
-            sent += usize::from(head.payload[0] == 0x88);
+            // The others are 503.
+            sent += usize::from(status(&head.payload) == "200");
         }
     }
     // One for each, and as many more as there are besides one for each connection that there may be.
@@ -292,4 +326,144 @@ fn answers_that_nobody_takes_leave_files_for_others() {
     assert_eq!(curl(&server, "/file", &["--http1.1"]).len(), 3 << 20);
     assert_eq!(curl(&server, "/file", &["--http2"]).len(), 3 << 20);
     assert!(!server.stderr().contains("Too many open files"), "{}", server.stderr());
+}
+
+#[test]
+fn the_server_tells_how_many_requests_and_how_large_a_head_may_be() {
+    let server = served(&["--max-head-size", "8K"]);
+    let http2 = Http2::connect(&server);
+    let told: Vec<(u16, u32)> = http2
+        .settings
+        .chunks_exact(6)
+        .map(|setting| {
+            let value = u32::from_be_bytes(setting[2..].try_into().unwrap());
+            (u16::from_be_bytes([setting[0], setting[1]]), value)
+        })
+        .collect();
+    // SETTINGS_MAX_CONCURRENT_STREAMS and SETTINGS_MAX_HEADER_LIST_SIZE (6.5.2).
+    assert!(told.contains(&(3, 100)) && told.contains(&(6, 8192)), "{told:?}");
+}
+
+#[test]
+fn requests_whose_answers_nobody_takes_are_refused_and_pile_up_nowhere() {
+    const STREAMS: u32 = 20_000;
+    let server = served(&[]);
+    server.folder().write("file", vec![b'x'; 10_000]);
+    assert_eq!(curl(&server, "/file", &["--http2"]).len(), 10_000);
+    let before = server.memory("VmRSS");
+    let mut http2 = Http2::connect(&server);
+    // The client reads, and never allows more than the 65,535 bytes that it allows at first.
+    let ask = |number: u32| frame(HEADERS, END_STREAM | END_HEADERS, 2 * number + 1, GET_FILE);
+    for first in (0..STREAMS).step_by(500) {
+        assert!(http2.send(&(first..first + 500).flat_map(ask).collect::<Vec<u8>>()));
+    }
+    let (mut answered, mut refused) = (0, 0);
+    while answered + refused < STREAMS {
+        let frame =
+            http2.next(|frame| matches!(frame.kind, HEADERS | RST_STREAM)).expect("an answer to each");
+        match frame.kind {
+            HEADERS => answered += 1,
+            _ => {
+                assert_eq!(frame.payload, REFUSED_STREAM.to_be_bytes());
+                refused += 1;
+            }
+        }
+    }
+    // Six have been taken whole, and as many may be under way as is said.
+    assert!((100..=110).contains(&answered), "{answered} answers");
+    let used = server.memory("VmRSS").saturating_sub(before);
+    assert!(used < 16 << 10, "{used} KiB");
+    assert_eq!(curl(&server, "/file", &["--http2"]).len(), 10_000);
+}
+
+#[test]
+fn a_head_is_as_large_as_what_it_unpacks_to() {
+    let server = served(&[]);
+    let before = server.memory("VmRSS");
+    let mut http2 = Http2::connect(&server);
+    // `x` without a value enters the table of the connection; from then on one byte stands for it.
+    let fields = |count: usize| [GET_FILE, b"\x40\x01x\x00", &vec![0xbe; count - 1]].concat();
+    let ask = |http2: &mut Http2, stream: u32, block: &[u8]| {
+        let mut parts = block.chunks(16_384).peekable();
+        let mut kind = HEADERS;
+        while let Some(part) = parts.next() {
+            let ends = if parts.peek().is_none() { END_HEADERS } else { 0 };
+            let end_stream = if kind == HEADERS { END_STREAM } else { 0 };
+            assert!(http2.send(&frame(kind, ends | end_stream, stream, part)));
+            kind = CONTINUATION;
+        }
+        let answer = http2.next(|frame| frame.kind == HEADERS && frame.stream == stream).expect("an answer");
+        status(&answer.payload)
+    };
+    assert_eq!(ask(&mut http2, 1, &fields(90)), "200");
+    assert_eq!(ask(&mut http2, 3, &fields(97)), "431");
+    // 120,000 bytes, which would become four million.
+    for stream in (5..205).step_by(2) {
+        assert_eq!(ask(&mut http2, stream, &fields(120_000)), "431");
+    }
+    let cookies = [GET_FILE, &b"\x60\x01x".repeat(200)].concat();
+    assert_eq!(ask(&mut http2, 205, &cookies), "200", "a cookie for each field");
+    let used = server.memory("VmRSS").saturating_sub(before);
+    assert!(used < 16 << 10, "{used} KiB");
+}
+
+#[test]
+fn uploads_that_wait_hold_a_mebibyte_of_heads_together() {
+    let server = served(&["-A"]);
+    let mut http2 = Http2::connect(&server);
+    let filler = [&[0, 1, b'x', 0x7f, 0x80 | 0x41, 0xb7, 0x02][..], &vec![b'y'; 40_000]].concat();
+    // Not indexed: what is in the table of the connection is held once.
+    let put = [&b"\x02\x03PUT\x87\x04\x04/new\x41\x09localhost"[..], &filler].concat();
+    for number in 0..60 {
+        let mut parts = put.chunks(16_384);
+        let first = parts.next().unwrap();
+        http2.send(&frame(HEADERS, 0, 2 * number + 1, first));
+        let count = parts.len();
+        for (at, part) in parts.enumerate() {
+            let ends = if at + 1 == count { END_HEADERS } else { 0 };
+            http2.send(&frame(CONTINUATION, ends, 2 * number + 1, part));
+        }
+    }
+    // 26 have room; the others are told so, which is the last of them as well.
+    for _ in 26..60 {
+        let answer = http2.next(|frame| frame.kind == HEADERS).expect("an answer");
+        assert_eq!(status(&answer.payload), "503");
+    }
+    http2.send(&frame(HEADERS, END_STREAM | END_HEADERS, 121, GET_FILE));
+    let answer = http2.next(|frame| frame.kind == HEADERS && frame.stream == 121).expect("an answer");
+    assert_eq!(status(&answer.payload), "200", "a small one has room");
+}
+
+#[test]
+fn connections_that_are_cut_are_no_warnings() {
+    let server = served(&[]);
+    server.folder().write("file", vec![b'x'; 10 << 20]);
+    for _ in 0..5 {
+        let mut http2 = Http2::connect(&server);
+        http2.send(&frame(HEADERS, END_STREAM | END_HEADERS, 1, GET_FILE));
+        http2.next(|frame| frame.kind == HEADERS).expect("an answer");
+        http2.openssl.kill().unwrap();
+    }
+    assert_eq!(curl(&server, "/file", &["--http2"]).len(), 10 << 20);
+    assert!(!server.stderr().contains("WARN") && !server.stderr().contains("ERROR"), "{}", server.stderr());
+}
+
+#[test]
+fn a_server_that_stops_says_so() {
+    let mut server = served(&["-A"]);
+    let mut http2 = Http2::connect(&server);
+    let put = b"\x02\x03PUT\x87\x04\x04/new\x41\x09localhost";
+    http2.send(&frame(HEADERS, END_HEADERS, 1, put));
+    http2.send(&frame(DATA, 0, 1, b"con"));
+    http2.send(&frame(PING, 0, 0, &[1; 8]));
+    http2.next(|frame| frame.kind == PING).expect("all of that has come");
+    server.signal(rustix::process::Signal::TERM);
+    http2.next(|frame| frame.kind == GOAWAY).expect("a word");
+    // What has begun is answered.
+    http2.send(&frame(DATA, END_STREAM, 1, b"tent"));
+    let answer = http2.next(|frame| frame.kind == HEADERS).expect("an answer");
+    assert_eq!(status(&answer.payload), "201");
+    drop(http2);
+    assert!(server.wait().success());
+    assert_eq!(std::fs::read(server.folder().path("new")).unwrap(), b"content");
 }

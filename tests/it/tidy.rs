@@ -42,6 +42,8 @@ const RESERVED: &[Reserved] = &[
     Reserved { name: "strsim::", only_in: &["cli/file.rs"] },
     Reserved { name: "indicatif::", only_in: &["server/progress.rs"] },
     Reserved { name: "tokio_rustls::rustls", only_in: &["server/tls.rs", "server/probe.rs"] },
+    Reserved { name: "h2::", only_in: &["server/http2/"] },
+    Reserved { name: "http02::", only_in: &["server/http2/"] },
     Reserved { name: "x509_cert::", only_in: &["server/tls.rs"] },
     Reserved { name: "unsafe", only_in: &["root/lease.rs"] },
     Reserved { name: "libc::", only_in: &["root/lease.rs"] },

@@ -1,5 +1,5 @@
-//! What comes and goes in the frames of HTTP/2 (RFC 9113 4.1, 6.1, 6.2, 6.10): how large a head is, which actix-http (3.20) lets grow to
-//! 16 MiB, and whether anything is asked or answered. Nothing is altered here, and nothing of what is in a frame is looked at.
+//! What comes and goes in the frames of HTTP/2 (RFC 9113 4.1, 6.1, 6.2, 6.10): how large a head is as it is sent (h2 measures
+//! what it unpacks to), and whether anything is asked or answered. Nothing is altered here, and nothing of what is in a frame is looked at.
 
 use std::ops::ControlFlow;
 
