@@ -7,6 +7,7 @@
 //! The store knows nothing of HTTP messages; what the HTTP edge wants to keep beside an entry
 //! (rendered fields) is a type parameter.
 
+mod dates;
 pub mod digest;
 mod entry;
 mod flight;
@@ -30,6 +31,8 @@ use tokio::runtime::Handle;
 use crate::resource_path::ResourcePath;
 use crate::root::{Locality, Node, OpenDirectory, OpenError, OpenFile, Root, Stamp};
 use crate::semantics::validators::Validators;
+use dates::Dates;
+pub use dates::Offer;
 use digest::DigestAlgorithm;
 pub use entry::Entry;
 use flight::{Flights, Outcome, Places};
@@ -73,6 +76,7 @@ pub struct ValidatorStore<R> {
     executor: Handle,
     evictions: AtomicU64,
     withheld: Withheld,
+    dates: Dates,
     index: Index,
 }
 
@@ -125,6 +129,7 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
             executor: Handle::current(),
             evictions: AtomicU64::new(0),
             withheld: Withheld::default(),
+            dates: Dates::default(),
             index: Index::new(options.index),
         })
     }

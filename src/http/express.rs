@@ -166,7 +166,7 @@ impl Express {
         entry: &Arc<Entry<fields::Fields>>,
     ) -> Option<Answer> {
         let (now, length) = (fields::now(), entry.stamp().size);
-        if entry.validators().last_modified.is_some_and(|date| date > now) {
+        if entry.date().is_some_and(|date| date.take(now).is_none()) {
             return None;
         }
         let kept = site.kept(entry);

@@ -17,7 +17,7 @@ use crate::semantics::integrity::IntegrityAlgorithm;
 use crate::semantics::preconditions::{IfRange, Preconditions};
 use crate::semantics::range::ByteRangeSet;
 use crate::semantics::validators::Validators;
-use crate::validator_store::{Entry, Patience, Render};
+use crate::validator_store::{Entry, Offer, Patience, Render};
 
 const WANT_REPR_DIGEST: HeaderName = HeaderName::from_static("want-repr-digest");
 
@@ -41,6 +41,8 @@ pub struct Fields {
 /// A selected representation, as far as a response describes it.
 pub(super) struct Representation<'a> {
     pub(super) validators: &'a Validators,
+    /// Whether the date among the validators may be sent.
+    pub(super) date: Option<&'a Offer>,
     pub(super) fields: &'a Fields,
     /// What else is sent with it.
     pub(super) extra: &'a Extra,
@@ -71,6 +73,7 @@ pub fn renderer() -> Box<Render<Fields>> {
 pub(super) fn representation<'a>(entry: &'a Entry<Fields>, extra: &'a Extra) -> Representation<'a> {
     Representation {
         validators: entry.validators(),
+        date: entry.date(),
         fields: entry.rendered(),
         extra,
         length: entry.stamp().size,
@@ -209,7 +212,7 @@ pub(super) fn validators(
     now: HttpDate,
 ) {
     insert(fields, header::ETAG, representation.fields.entity_tag.as_ref());
-    if representation.validators.last_modified.is_some_and(|date| date <= now) {
+    if representation.date.is_some_and(|offer| offer.take(now).is_some()) {
         insert(fields, header::LAST_MODIFIED, representation.fields.last_modified.as_ref());
     }
     insert(fields, header::DATE, date_field(now).as_ref());

@@ -132,6 +132,7 @@ async fn respond_selected(
         Selected::Generated(generated) => {
             let representation = Representation {
                 validators: &generated.validators,
+                date: None,
                 fields: &generated.fields,
                 extra: &generated.extra,
                 length: generated.body.len() as u64,
@@ -163,6 +164,7 @@ async fn respond_entry(
     let kept = site.kept(entry);
     let representation = Representation {
         validators,
+        date: entry.date().filter(|_| validators.last_modified.is_some()),
         fields,
         extra: &kept.extra,
         length: entry.stamp().size,
@@ -296,6 +298,7 @@ async fn respond_unhashed(
     let extra = site.extra(path);
     let representation = Representation {
         validators: &validators,
+        date: None,
         fields: &fields,
         extra: &extra,
         length: file.stamp().size,

@@ -1,11 +1,13 @@
 //! [`Entry`]: what is known of one file, and for how long it may be believed.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 
 use super::Render;
+use super::dates::{Dates, Offer, Version};
 use super::digest::Digest;
 use super::integrity::Computations;
 use super::settle::{Proof, Reading};
@@ -33,7 +35,7 @@ pub struct Entry<R> {
     body: Option<Bytes>,
     rendered: R,
     computations: Computations,
-    date_floor: Option<HttpDate>,
+    date: Option<Arc<Offer>>,
     locality: Locality,
     believed_until: Option<Instant>,
     /// Taken before the file was opened; `None` where a stamp of the file could not be another file's, whatever is
@@ -60,13 +62,17 @@ pub(super) struct Read {
 }
 
 impl<R> Entry<R> {
-    /// The entry for what was `read`; `previous` is what was known of the path before.
-    pub(super) fn new(read: Read, previous: Option<&Self>, render: &Render<R>) -> Self {
+    /// The entry for what was `read`, whose date comes from `dates`.
+    pub(super) fn new(read: Read, dates: &Dates, render: &Render<R>) -> Self {
         let Read { path, location, reading, certainty, began, mounts } = read;
-        let (last_modified, date_floor) = match certainty {
-            Certainty::Certain => date_validator(&reading, previous),
-            Certainty::Fleeting => (None, None),
+        let date = match certainty {
+            Certainty::Certain => {
+                let version = Version::Hashed(reading.stamp, reading.digest);
+                dates.offer(path.as_str(), version, began, HttpDate::of(SystemTime::now()))
+            }
+            Certainty::Fleeting => None,
         };
+        let last_modified = date.as_ref().map(|offer| offer.date());
         let locality = reading.filesystem.locality;
         let bounded = locality == Locality::Remote || reading.proof == Proof::Age;
         let lifetime = LIFETIME.max(began.elapsed() * LIFETIME_PER_READ);
@@ -80,7 +86,7 @@ impl<R> Entry<R> {
             validators,
             body: reading.body,
             computations: Computations::default(),
-            date_floor,
+            date,
             locality,
             believed_until: bounded.then(|| began + lifetime),
             mounts: (reading.filesystem.stamping == Stamping::Partial).then_some(mounts),
@@ -106,6 +112,12 @@ impl<R> Entry<R> {
     /// Entity tag and date of the bytes.
     pub fn validators(&self) -> &Validators {
         &self.validators
+    }
+
+    /// The date among the validators, which may be sent only as the offer says.
+    #[inline]
+    pub fn date(&self) -> Option<&Offer> {
+        self.date.as_deref()
     }
 
     /// All bytes, if they are few.
@@ -157,40 +169,9 @@ impl<R> Entry<R> {
         self.evicted.load(Ordering::Acquire)
     }
 
-    /// It stays in the store, so that its dates are remembered, but is not believed any more.
+    /// It stays in the store until it is read again, but is not believed any more.
     pub(super) fn evict(&self) {
         self.evicted.store(true, Ordering::Release);
-    }
-}
-
-/// The Last-Modified date of a reading, and the earliest date it may ever take again.
-///
-/// It is mtime, but never later than ctime (a date from the future helps nobody), and left out for
-/// mtime 0 and 1 (images and stores that erase times) and before. Where bytes changed while mtime did not
-/// advance (`cp -p`, `rsync -t`, a rollback, two saves in one second), the date moves past every date that
-/// was given to other bytes of this path: a client that has only the date is never told 304 for bytes it
-/// has not got. Such a date is not sent before it has come, so after many saves in one second it is not many seconds
-/// ahead, but two: an answer that is on its way may look at the clock when the second is over.
-fn date_validator<R>(reading: &Reading, previous: Option<&Entry<R>>) -> (Option<HttpDate>, Option<HttpDate>) {
-    let stamp = &reading.stamp;
-    let seconds = stamp.modified.seconds.min(stamp.changed.seconds);
-    let candidate = HttpDate::from_unix(seconds).filter(|date| date.unix() > 1);
-    let Some(previous) = previous else { return (candidate, None) };
-    if previous.digest == reading.digest {
-        let date = candidate.map(|date| previous.date_floor.map_or(date, |floor| date.max(floor)));
-        return (date, previous.date_floor);
-    }
-    let given = previous.validators.last_modified.map(|date| match previous.date_floor {
-        Some(floor) if floor == date => date.min(HttpDate::of(SystemTime::now()).next()),
-        _ => date,
-    });
-    let after_others = given.map(HttpDate::next).max(previous.date_floor);
-    match (candidate, after_others) {
-        (Some(candidate), Some(floor)) if candidate < floor => {
-            let seen = HttpDate::from_unix(stamp.changed.seconds).map_or(floor, |changed| changed.max(floor));
-            (Some(seen), Some(seen))
-        }
-        _ => (candidate, after_others),
     }
 }
 

@@ -167,9 +167,8 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
             self.index.add_reading(&reading);
         }
         let Some(location) = self.root.locate(&path) else { return Outcome::Failed(OpenError::Missing) };
-        let previous = self.entries.peek(path.as_str());
         let read = Read { path: path.clone(), location, reading, certainty, began, mounts };
-        let entry = Arc::new(Entry::new(read, previous.as_deref(), &*self.render));
+        let entry = Arc::new(Entry::new(read, &self.dates, &*self.render));
         if certainty == Certainty::Certain {
             self.entries.insert(path, Arc::clone(&entry));
             // Only now: an event that comes after this finds the entry itself.

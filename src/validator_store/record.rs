@@ -57,7 +57,7 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
         };
         let text = text_of(body.as_ref(), file, &stamp)?;
         let reading = Reading { stamp, digest, body, text, filesystem, proof: Proof::Lease };
-        self.entry(path, reading, known.as_deref(), began)
+        self.entry(path, reading, began)
     }
 
     /// Records a version that has just got its name at `path`, so that the next request finds it. What
@@ -79,7 +79,7 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
         let kept_whole = body.is_some() || stamp.size > MEMORY_FILE_LIMIT;
         let text = text_of(body.as_ref(), file, &stamp)?;
         let reading = Reading { stamp, digest, body, text, filesystem, proof: Proof::Lease };
-        let entry = self.entry(path, reading, self.entries.peek(path.as_str()).as_deref(), began)?;
+        let entry = self.entry(path, reading, began)?;
         let stays = filesystem.locality == Locality::Local && filesystem.settling_time(&stamp).is_zero();
         if vouched.is_some() && stays {
             self.index.add(&filesystem, &stamp, &digest);
@@ -94,7 +94,6 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
         &self,
         path: &ResourcePath<'_>,
         reading: Reading,
-        previous: Option<&Entry<R>>,
         began: Instant,
     ) -> Result<Arc<Entry<R>>, OpenError> {
         let path = path.clone().into_owned();
@@ -102,7 +101,7 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
         // Late is early enough: what can be written to is no image.
         let mounts = self.root.mount_mark();
         let read = Read { path, location, reading, certainty: Certainty::Certain, began, mounts };
-        Ok(Arc::new(Entry::new(read, previous, &*self.render)))
+        Ok(Arc::new(Entry::new(read, &self.dates, &*self.render)))
     }
 }
 

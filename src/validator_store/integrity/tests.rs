@@ -98,7 +98,7 @@ fn bytes_that_changed_without_moving_the_stamp_are_looked_up_again() {
             began,
             mounts: crate::root::MountMark::default(),
         };
-        let entry = Arc::new(Entry::new(read, None, &|_, _, _| ()));
+        let entry = Arc::new(Entry::new(read, &super::super::dates::Dates::default(), &|_, _, _| ()));
         assert_eq!(store.integrity_digest(&entry, Sha256).await, Ok(None));
         assert!(entry.is_evicted());
     });
