@@ -5,6 +5,7 @@
 //! somebody may do what that account may, and what everybody may.
 
 mod attempts;
+mod extent;
 mod network;
 mod secret;
 mod verifier;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use crate::resource_path::pattern::{PathPattern, has_escapes};
 use crate::resource_path::{Dotfiles, ResourcePath};
 use attempts::Attempts;
+pub use extent::Extent;
 pub use network::Network;
 use secret::SecretError;
 pub use secret::{Secret, new_token, password_hash};
@@ -206,11 +208,6 @@ impl Access {
         };
         rules.patterns.extend(patterns.into_iter().map(|pattern| (pattern, right)));
         Ok(())
-    }
-
-    /// How many accounts there are.
-    pub fn len(&self) -> usize {
-        self.accounts.len()
     }
 
     /// The name of the visitor's account.

@@ -49,7 +49,7 @@ use crate::validator_store::text::Text;
 use crate::validator_store::watch::WatchStatus;
 use crate::validator_store::{Entry, ValidatorStore};
 use crate::write::{Deletes, Uploads, WriteOptions, Writer};
-pub(crate) use crowd::Crowd;
+pub(crate) use crowd::{Crowd, UnderWay};
 use error::Problem;
 pub(crate) use express::{not_encrypted, too_many_connections};
 pub use fields::{Fields, renderer};
@@ -329,7 +329,7 @@ impl Site {
                     cors::preflight(request.head(), &self.extra_of_target(path).origins, &self.allow);
                 return preflight.unwrap_or_else(|| respond::options(&self.allow));
             }
-            _ => return Problem::method_not_allowed(&self.allow).respond(request),
+            _ => return Problem::method_not_allowed(request.method(), &self.allow).respond(request),
         }
         match access::admit(self, request.head(), path).await {
             Ok(visitor) => access::remember(request, visitor),

@@ -30,6 +30,7 @@ pub mod root;
 pub mod semantics;
 pub mod server;
 pub mod validator_store;
+pub mod words;
 pub mod write;
 
 pub use embed::{Folder, FolderError, FolderOptions, open, service};

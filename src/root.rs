@@ -107,7 +107,12 @@ impl fmt::Display for RootError {
         match self {
             Self::Missing(path) => write!(f, "there is no folder {}; name one that exists", shown(path)),
             Self::NotAFolder(path) => {
-                write!(f, "{} is not a folder; name the folder that holds it", shown(path))
+                let path = shown(path);
+                write!(
+                    f,
+                    "{path} is not a folder, and only folders are served; name the folder that holds it, all of which can be read \
+                     then, or make one for it: mkdir share && ln {path} share/ && ifmatch share"
+                )
             }
             Self::NoOpenat2 => f.write_str(
                 "the system call openat2 is refused; Linux 5.10 or later is needed, and a container \

@@ -17,10 +17,11 @@ mod stop;
 mod tls;
 mod transport;
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,6 +87,7 @@ pub enum ServerError {
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Root(error @ RootError::Missing(path)) => write!(f, "{error}{}", perhaps_meant(path)),
             Self::Root(error) => error.fmt(f),
             Self::Listen(address, flag, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
                 f,
@@ -154,6 +156,18 @@ impl ServerError {
 }
 
 impl std::error::Error for ServerError {}
+
+/// What a folder that is not there may have been meant as, as the end of a sentence.
+fn perhaps_meant(folder: &Path) -> String {
+    let name = folder.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    match name {
+        port if port.parse::<u16>().is_ok() => format!("; to listen at port {port}, say --port {port}"),
+        "serve" | "server" | "start" | "run" | "http" | "up" => {
+            "; to serve the folder you are in, type ifmatch without a name".to_owned()
+        }
+        _ => String::new(),
+    }
+}
 
 /// Serves until a signal to stop. Makes its own runtime. `again` reads the configuration anew, when it is to be reloaded.
 ///

@@ -124,7 +124,7 @@ fn who_has_a_name_proves_it() {
         format!("s:{sha}"),
     ];
     let access = Access::parse(lines.iter().map(String::as_str), Right::Read).unwrap();
-    assert!(access.has_tokens() && access.len() == 4);
+    assert!(access.has_tokens() && access.accounts.len() == 4);
     let given = |index| Proof::Given(Visitor(Some(index)));
     for (credentials, wanted) in [
         (Credentials::Password("b", b"secret"), given(0)),

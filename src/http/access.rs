@@ -7,7 +7,7 @@ use actix_web::{HttpMessage as _, HttpRequest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::error::Problem;
+use super::error::{Problem, try_again_in};
 use super::{Meant, Site};
 use crate::access::{Access, Credentials, Proof, Right, Visitor};
 use crate::resource_path::ResourcePath;
@@ -57,26 +57,26 @@ pub(super) async fn admit_to(
 async fn prove(access: &Access, head: &RequestHead) -> Result<Visitor, Problem> {
     let mut values = head.headers.get_all(header::AUTHORIZATION);
     let Some(value) = values.next() else {
-        return Err(unauthorized(access, "This needs an account: send a name and a password."));
+        return Err(unauthorized(access, "This needs an account. Send its name and password."));
     };
     let mut space = Vec::new();
     // Of two a proxy may have looked at the other one.
     let credentials = credentials(value, &mut space).filter(|_| values.next().is_none());
     let Some(credentials) = credentials else {
-        let detail =
-            "The Authorization field is neither Basic nor Bearer, cannot be read, or is there twice.";
+        let detail = "The Authorization field cannot be read, is neither Basic nor Bearer, or is there twice. Send one of them once.";
         return Err(unauthorized(access, detail));
     };
     match access.prove(&credentials, head.peer_addr.map(|address| address.ip())).await {
         Proof::Given(visitor) => Ok(visitor),
-        Proof::Wrong => Err(unauthorized(access, "No account has this name and this password.")),
-        Proof::Later(seconds) => Err(Problem::document(
+        Proof::Wrong => Err(unauthorized(access, "The name or the password is wrong.")),
+        Proof::Later(seconds) => Err(Problem::new(
             StatusCode::TOO_MANY_REQUESTS,
             format!(
-                "Too many wrong passwords, or too many at the same time: this one was not looked at. Try again in {seconds} seconds."
+                "Too many wrong passwords came from your address, or too many passwords came at once. This one was not looked at. {}",
+                try_again_in(seconds)
             ),
         )
-        .with_header(header::RETRY_AFTER, HeaderValue::from(seconds))),
+        .with_retry_after(seconds)),
     }
 }
 
@@ -105,8 +105,8 @@ fn unauthorized(access: &Access, detail: &str) -> Problem {
 }
 
 fn forbidden(right: Right) -> Problem {
-    let what = if right == Right::Write { "written" } else { "read" };
-    Problem::new(StatusCode::FORBIDDEN, format!("This must not be {what} with this account."))
+    let what = if right == Right::Write { "write" } else { "read" };
+    Problem::new(StatusCode::FORBIDDEN, format!("This account has no right to {what} here."))
 }
 
 /// What `Authorization` offers (RFC 7617, RFC 6750); what is decoded goes to `space`.

@@ -25,6 +25,15 @@ pub(crate) struct Crowd {
     too_early: AtomicU64,
     /// Files that are open for answers, besides one a connection.
     open: AtomicUsize,
+    /// Connections that have noted how many answers they have under way, and the sum of these.
+    noted: AtomicUsize,
+    noted_answers: AtomicUsize,
+}
+
+/// How many answers one connection has under way, as it noted when the server began to stop. Holds until it is dropped.
+pub(crate) struct UnderWay {
+    crowd: Arc<Crowd>,
+    answers: usize,
 }
 
 /// The place of one more open file, until it is dropped.
@@ -45,6 +54,8 @@ impl Crowd {
             rates: limits.rate.map(Rates::new),
             too_early: AtomicU64::new(0),
             open: AtomicUsize::new(0),
+            noted: AtomicUsize::new(0),
+            noted_answers: AtomicUsize::new(0),
             limits,
         }
     }
@@ -84,6 +95,20 @@ impl Crowd {
         self.all.load(Ordering::Relaxed)
     }
 
+    /// Notes that a connection has `answers` under way now that the server stops, for [`Self::under_way`].
+    pub(crate) fn note_under_way(self: &Arc<Self>, answers: usize) -> UnderWay {
+        self.noted.fetch_add(1, Ordering::Relaxed);
+        self.noted_answers.fetch_add(answers, Ordering::Relaxed);
+        UnderWay { crowd: Arc::clone(self), answers }
+    }
+
+    /// Returns how many answers and uploads the stopping server waits for. A connection that has noted nothing is in the midst
+    /// of one: it would have been told to stop between two requests.
+    pub(crate) fn under_way(&self) -> usize {
+        let unnoted = self.count().saturating_sub(self.noted.load(Ordering::Relaxed));
+        unnoted + self.noted_answers.load(Ordering::Relaxed)
+    }
+
     /// How many were refused because of their address.
     pub(super) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
@@ -119,6 +144,13 @@ impl Crowd {
 
     fn of(&self) -> MutexGuard<'_, HashMap<Network, usize>> {
         self.of.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.crowd.noted_answers.fetch_sub(self.answers, Ordering::Relaxed);
+        self.crowd.noted.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

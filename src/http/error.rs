@@ -5,17 +5,19 @@ use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use actix_web::body::BoxBody;
-use actix_web::http::StatusCode;
+use actix_web::dev::RequestHead;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::Value;
 
-use super::accept;
+use super::accept::{self, Form};
 use super::fields::{Representation, ResponseFields, date_field, insert, now, validators};
-use super::html::{CONTENT_SECURITY_POLICY, escape};
+use super::html::{CONTENT_SECURITY_POLICY, END_OF_PAGE, begin_page, escape};
 use crate::resource_path::PathError;
 use crate::root::OpenError;
 use crate::semantics::preconditions::{PreconditionField, Preconditions};
+use crate::words::counted;
 
 /// A problem document in the making.
 pub(super) struct Problem {
@@ -25,22 +27,12 @@ pub(super) struct Problem {
     detail: String,
     members: Vec<(&'static str, Value)>,
     headers: Vec<(HeaderName, HeaderValue)>,
-    form: Form,
     /// The condition that does not hold.
     failed: Option<PreconditionField>,
 }
 
-/// Who is expected to read it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
-    /// A page for who names HTML, a problem document for all others.
-    AsAsked,
-    /// A problem document in any case: only programs get there.
-    Document,
-}
-
 impl Problem {
-    /// A problem that a person may get to see.
+    /// Returns a problem whose `detail` says what happened and what to do next.
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self {
             kind: "about:blank",
@@ -48,7 +40,6 @@ impl Problem {
             detail: detail.into(),
             members: Vec::new(),
             headers: Vec::new(),
-            form: Form::AsAsked,
             failed: None,
         }
     }
@@ -60,48 +51,44 @@ impl Problem {
 
     /// 503.
     pub(super) fn too_many_streams() -> Self {
-        let detail =
-            "This connection has as many requests as are answered at the same time; ask again when one is.";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
-            .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+        let detail = "This connection has as many requests under way as it may have. Try again when one of them is answered.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).with_retry_after(1)
     }
 
     /// 503.
     pub(super) fn too_large_heads() -> Self {
-        let detail = "The heads of the requests that are being answered on this connection are too large together; ask again when \
-                      one is answered.";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
-            .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+        let detail = "The header fields of the requests under way on this connection are too large together. Try again when one of \
+                      them is answered.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).with_retry_after(1)
     }
 
     /// 431 (RFC 6585 5).
     pub(super) fn too_many_fields() -> Self {
-        let detail = "The request has more header fields than are read.";
-        Self::document(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
+        let detail = "The request has more header fields than this server reads. Send fewer.";
+        Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
     }
 
     /// 503.
     pub(super) fn too_many_files() -> Self {
-        let detail = "This connection has as many large files under way as can be open now; ask again when one has come.";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
-            .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+        let detail = "This connection receives as many large files as it may at the same time. Try again when one of them has arrived.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).with_retry_after(1)
     }
 
     /// 429 (RFC 6585 4).
     pub(super) fn too_early(wait: Duration) -> Self {
         let seconds = wait.as_secs() + 1;
         let detail = format!(
-            "Your address asks more often than it may (--rate-limit). Try again in {seconds} seconds."
+            "Requests from your address come faster than this server allows (--rate-limit). {}",
+            try_again_in(seconds)
         );
-        Self::document(StatusCode::TOO_MANY_REQUESTS, detail)
-            .with_header(header::RETRY_AFTER, HeaderValue::from(seconds))
+        Self::new(StatusCode::TOO_MANY_REQUESTS, detail).with_retry_after(seconds)
     }
 
     /// 400 (RFC 9112 3.2).
     pub(super) fn no_such_host() -> Self {
         Self::new(
             StatusCode::BAD_REQUEST,
-            "Host is neither a name nor an address, so that nobody can tell for whom the request is.",
+            "The Host field of the request is neither a name nor an address. Send the name of the server in it.",
         )
     }
 
@@ -114,55 +101,56 @@ impl Problem {
         Self::new(status, format!("The request path cannot be served: {error}."))
     }
 
-    /// 405 with `Allow`.
-    pub(super) fn method_not_allowed(allow: &HeaderValue) -> Self {
+    /// 405 with `Allow`. Names the option that allows `method`, if there is one.
+    pub(super) fn method_not_allowed(method: &Method, allow: &HeaderValue) -> Self {
         let methods = allow.to_str().unwrap_or_default();
-        let detail = if methods.contains("PUT") || methods.contains("DELETE") {
-            format!("This server answers {methods}.")
-        } else {
-            format!(
-                "This server answers {methods}; it changes no files unless it is started with --allow-upload or --allow-delete."
-            )
+        let detail = match *method {
+            Method::PUT => format!(
+                "This server accepts no uploads: it was started without --allow-upload. It answers {methods}."
+            ),
+            Method::DELETE => format!(
+                "This server deletes no files: it was started without --allow-delete. It answers {methods}."
+            ),
+            _ => format!("This server does not know what to do with {method}. It answers {methods}."),
         };
-        let mut problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, detail);
-        problem.headers.push((header::ALLOW, allow.clone()));
-        problem
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, detail).with_header(header::ALLOW, allow.clone())
     }
 
-    /// 403, 404, 500 or 503.
-    pub(super) fn cannot_open(error: OpenError) -> Self {
+    /// 403, 404, 500 or 503. `path` is what the server could not open, for its log.
+    pub(super) fn cannot_open(error: OpenError, path: &str) -> Self {
         let (status, detail) = match error {
             OpenError::Missing => (StatusCode::NOT_FOUND, "Nothing is served at this path."),
             OpenError::Forbidden => (
                 StatusCode::FORBIDDEN,
-                "The server's user may not read what is at this path; its owner or mode must change.",
+                "The server's user may not read what is at this path. The owner or the permissions of the file must change.",
             ),
-            OpenError::RootGone => {
-                (StatusCode::SERVICE_UNAVAILABLE, "The served folder is not there at the moment; try again.")
-            }
-            OpenError::Busy => {
-                (StatusCode::SERVICE_UNAVAILABLE, "The file is being written at the moment; try again.")
-            }
+            OpenError::RootGone => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The folder with the files of this server is not there at the moment. Try again.",
+            ),
+            OpenError::Busy => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Another program is writing the file at the moment. Try again.",
+            ),
             OpenError::Overloaded => {
-                (StatusCode::SERVICE_UNAVAILABLE, "The server is short of resources; try again.")
+                (StatusCode::SERVICE_UNAVAILABLE, "The server is busy with other requests. Try again.")
             }
             OpenError::Io(_) => {
-                (StatusCode::INTERNAL_SERVER_ERROR, "The file could not be read; the server's log says why.")
+                (StatusCode::INTERNAL_SERVER_ERROR, "The file could not be read. The server's log says why.")
             }
         };
         if let OpenError::Io(errno) = error {
-            log::error!("a file could not be read: {errno}");
+            log::error!("{path:?} could not be read: {errno}");
         }
-        let mut problem = Self::new(status, detail);
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            problem.headers.push((header::RETRY_AFTER, HeaderValue::from_static("1")));
-        }
-        problem
+        let problem = Self::new(status, detail);
+        if status == StatusCode::SERVICE_UNAVAILABLE { problem.with_retry_after(1) } else { problem }
     }
 
     /// 416.
     pub(super) fn range_not_satisfiable(length: u64) -> Self {
-        let detail = format!("No part of the requested range lies within the {length} bytes there are.");
+        let detail =
+            format!("The requested range lies beyond the end: there are {}.", counted(length, "byte"));
+        let detail = if length == 1 { detail.replace("there are", "there is") } else { detail };
         Self::new(StatusCode::RANGE_NOT_SATISFIABLE, detail)
     }
 
@@ -177,20 +165,19 @@ impl Problem {
         Self::failed(field, detail).with_validators_of(current)
     }
 
-    /// 412 of a file that is being changed, so that nothing more can be said of it.
+    /// 412 for a file that is being changed, so that nothing more can be said about it.
     pub(super) fn failed_in_motion(field: PreconditionField) -> Self {
-        let detail = format!("{} does not hold, and the file is being changed at the moment.", field.name());
+        let detail = format!(
+            "The condition in {} does not hold, and another program is changing the file at the moment. Try again.",
+            field.name()
+        );
         Self::failed(field, detail).with_member("current-etag", Value::Null)
     }
 
-    fn failed(field: PreconditionField, detail: String) -> Self {
-        let problem = Self { failed: Some(field), ..Self::document(StatusCode::PRECONDITION_FAILED, detail) };
+    /// 412 because of `field`.
+    pub(super) fn failed(field: PreconditionField, detail: String) -> Self {
+        let problem = Self { failed: Some(field), ..Self::new(StatusCode::PRECONDITION_FAILED, detail) };
         problem.with_member("failed-field", field.name())
-    }
-
-    /// A problem that only programs get to see.
-    pub(super) fn document(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { form: Form::Document, ..Self::new(status, detail) }
     }
 
     /// The same, of a kind of its own.
@@ -210,6 +197,11 @@ impl Problem {
         self
     }
 
+    /// The same, with the advice to come again after so many seconds.
+    pub(super) fn with_retry_after(self, seconds: u64) -> Self {
+        self.with_header(header::RETRY_AFTER, HeaderValue::from(seconds))
+    }
+
     /// The same, with the validators of what is there.
     pub(super) fn with_validators_of(mut self, current: &Representation<'_>) -> Self {
         let tag = current.validators.entity_tag.as_ref().map(ToString::to_string);
@@ -219,34 +211,32 @@ impl Problem {
         self.with_member("current-etag", tag.map_or(Value::Null, Value::String))
     }
 
-    /// The response to a program, whatever it accepts.
-    pub(super) fn respond_as_document(self) -> HttpResponse {
-        self.into_response(false)
-    }
-
-    /// The response; its body is omitted by the protocol layer where the request was HEAD.
+    /// The response to `request`.
     pub(super) fn respond(self, request: &HttpRequest) -> HttpResponse {
-        let page = self.form == Form::AsAsked && accept::names_html(request);
-        self.into_response(page)
+        self.respond_to(request.head())
     }
 
-    fn into_response(self, page: bool) -> HttpResponse {
+    /// The response to the request with this head: a page for a browser, a problem document for everybody else. The
+    /// protocol layer omits its body where the request was HEAD.
+    pub(super) fn respond_to(self, head: &RequestHead) -> HttpResponse {
+        let form = if accept::names_html(&head.headers) { Form::Html } else { Form::Json };
         let mut fields = header::HeaderMap::new();
         let (status, failed) = (self.status, self.failed);
-        let mut response = HttpResponse::with_body(status, BoxBody::new(self.write(page, &mut fields)));
+        let body = self.write(form, head.uri.path(), &mut fields);
+        let mut response = HttpResponse::with_body(status, BoxBody::new(body));
         if let Some(field) = failed {
-            // For who counts them.
+            // For the metrics, which count the fields that failed.
             response.extensions_mut().insert(field);
         }
         *response.headers_mut() = fields;
         response
     }
 
-    /// Puts its fields into `target` and returns the body.
-    fn write(self, page: bool, target: &mut impl ResponseFields) -> String {
-        let (media_type, body) = match page {
-            true => ("text/html; charset=utf-8", self.page()),
-            false => ("application/problem+json", self.json()),
+    /// Puts its fields into `target` and returns the body. `path` is that of the request.
+    pub(super) fn write(self, form: Form, path: &str, target: &mut impl ResponseFields) -> String {
+        let (media_type, body) = match form {
+            Form::Html => ("text/html; charset=utf-8", self.page(path)),
+            Form::Json => ("application/problem+json", self.json()),
         };
         for (name, value) in self.headers {
             target.put(name, &value);
@@ -255,10 +245,8 @@ impl Problem {
         put(header::CONTENT_TYPE, media_type);
         put(header::CACHE_CONTROL, "no-cache");
         put(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-        if self.form == Form::AsAsked {
-            put(header::VARY, "Accept");
-        }
-        if page {
+        put(header::VARY, "Accept");
+        if form == Form::Html {
             put(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
         }
         insert(target, header::DATE, date_field(now()).as_ref());
@@ -277,7 +265,7 @@ impl Problem {
 
     /// Its fields, for a program.
     pub(super) fn describe(self, target: &mut impl ResponseFields) {
-        self.write(false, target);
+        self.write(Form::Json, "", target);
     }
 
     fn title(&self) -> &'static str {
@@ -298,36 +286,52 @@ impl Problem {
         json
     }
 
-    fn page(&self) -> String {
-        let (code, title, detail) = (self.status.as_u16(), self.title(), escape(&self.detail));
-        format!(
-            "<!doctype html><html lang=en><meta charset=utf-8><title>{code} {title}</title>\
-             <h1>{code} {title}</h1><p>{detail}</p></html>\n"
-        )
+    fn page(&self, path: &str) -> String {
+        let mut page = begin_page(&format!("{} {}", self.status.as_u16(), self.title()), "");
+        // Relative links hold behind a proxy that strips a prefix, too.
+        let up = if path.ends_with('/') { "../" } else { "./" };
+        // Writing to a String cannot fail.
+        let _ = write!(
+            page,
+            "<p>{}</p>\n<p><a href=\"{up}\">Go to the folder</a> or <a href=\"\">try again</a>.</p>{END_OF_PAGE}",
+            escape(&self.detail)
+        );
+        page
     }
 }
 
+/// Advice as a sentence: `Try again in 1 second.`
+pub(super) fn try_again_in(seconds: u64) -> String {
+    format!("Try again in {}.", counted(seconds, "second"))
+}
+
+/// Says why a condition fails and which version is there.
 fn failed_detail(field: PreconditionField, preconditions: &Preconditions<'_>, tag: Option<&str>) -> String {
+    let name = field.name();
     let current = tag.map_or_else(
-        || "is being changed and has no entity tag".to_owned(),
-        |tag| format!("has the entity tag {tag}"),
+        || "The file is being changed and has no entity tag".to_owned(),
+        |tag| format!("The file has the entity tag {tag} now"),
     );
     if preconditions.malformed_field() == Some(field) {
         return format!(
-            "{} is not a list of entity tags. Tags stand in double quotes, which a shell takes away unless \
-             they are quoted themselves: -H '{}: \"...\"'. The current representation {current}.",
-            field.name(),
-            field.name(),
+            "{name} is not a list of entity tags. An entity tag stands in double quotes, which a shell takes away \
+             unless they are quoted themselves: -H '{name}: \"...\"'. {current}."
         );
     }
     match field {
         PreconditionField::IfMatch => format!(
-            "If-Match names none of what is there now: the current representation {current}. Weak tags (W/) \
-             never match here. Fetch it again before you go on."
+            "If-Match does not name the current version. {current}. Fetch it again before you go on. (Weak tags, \
+             W/\"...\", never match here.)"
         ),
-        PreconditionField::IfUnmodifiedSince => {
-            format!("The file was modified after the date in If-Unmodified-Since; it {current} now.")
-        }
-        PreconditionField::IfNoneMatch => format!("If-None-Match names what is there now: it {current}."),
+        PreconditionField::IfUnmodifiedSince => format!(
+            "The file was modified after the date in If-Unmodified-Since. {current}. Fetch it again before you go on."
+        ),
+        PreconditionField::IfNoneMatch => format!(
+            "If-None-Match rules out what is there. {current}. To replace that version, name it in If-Match; to create \
+             a new file, choose another name."
+        ),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,15 +100,15 @@ pub(super) async fn answer(site: &Site, request: &HttpRequest, path: &str) -> Ht
         let selected = match select(site, request, &target, conditions.patience()).await {
             Ok(selected) => selected,
             Err(OpenError::Missing) => return not_found(site, request, &target).await,
-            Err(error) => return Problem::cannot_open(error).respond(request),
+            Err(error) => return Problem::cannot_open(error, path).respond(request),
         };
         match respond_selected(site, request, &target, &conditions, selected).await {
             Ok(Some(response)) => return response,
             Ok(None) | Err(OpenError::Missing) => continue,
-            Err(error) => return Problem::cannot_open(error).respond(request),
+            Err(error) => return Problem::cannot_open(error, path).respond(request),
         }
     }
-    Problem::cannot_open(OpenError::Overloaded).respond(request)
+    Problem::cannot_open(OpenError::Overloaded, path).respond(request)
 }
 
 /// Steps 3 to 6; `None` when the file was replaced meanwhile.
@@ -144,7 +144,7 @@ async fn respond_selected(
                 respond_representation(request, conditions, representation, digest, content).await?;
             Ok(response.map(|response| generated.complete(response)))
         }
-        Selected::NotListed(reason) => Ok(Some(reason.problem().respond(request))),
+        Selected::NotListed(reason) => Ok(Some(reason.problem(request.path()).respond(request))),
         Selected::DirectoryWithoutSlash => {
             let name: String = encode_segment(target.path.name()).collect();
             Ok(Some(respond::redirect(&name, request)))

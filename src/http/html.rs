@@ -1,8 +1,25 @@
-//! What every page made by the server needs: safe text, and a policy that lets it do nothing.
+//! What every page made by the server needs: the same look, safe text, and a policy that lets it do nothing.
 
 /// What a generated page may do: nothing but show its own style.
 pub(super) const CONTENT_SECURITY_POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
+/// The look of every page: light or dark as the browser is set, and no word so long that it widens the page.
+const STYLE: &str = ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;\
+max-width:60rem;padding:0 1rem;overflow-wrap:anywhere}h1{line-height:1.2}";
+
+/// Begins a page with the heading `title`. `style` comes behind what all pages have in common.
+pub(super) fn begin_page(title: &str, style: &str) -> String {
+    let title = escape(title);
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{title}</title>\
+         <style>{STYLE}{style}</style></head><body><h1>{title}</h1>\n"
+    )
+}
+
+/// Ends a page.
+pub(super) const END_OF_PAGE: &str = "</body></html>\n";
 
 /// Text made safe for HTML, in elements and in quoted attributes.
 pub(super) fn escape(text: &str) -> String {

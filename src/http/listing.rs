@@ -56,18 +56,18 @@ impl From<OpenError> for NotListed {
 }
 
 impl NotListed {
-    /// The answer that says so.
-    pub(super) fn problem(self) -> Problem {
+    /// Returns the answer that says so. `path` is that of the folder.
+    pub(super) fn problem(self, path: &str) -> Problem {
         match self {
-            Self::Open(error) => Problem::cannot_open(error),
+            Self::Open(error) => Problem::cannot_open(error, path),
             Self::OutOfBudget => Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
-                "Other listings of large folders are being sent and use the memory for listings; try again.",
+                "Other listings of large folders are being sent and use the memory that there is for listings. Try again.",
             )
-            .with_header(header::RETRY_AFTER, HeaderValue::from_static("1")),
+            .with_retry_after(1),
             Self::TooLarge => Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
-                "The folder has more entries than one answer can list; ask for a part of it (?page=1&limit=1000).",
+                "The folder has more entries than one answer can list. Ask for a part of it (?page=1&limit=1000).",
             ),
         }
     }

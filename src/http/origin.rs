@@ -30,20 +30,20 @@ pub(super) fn check(head: &RequestHead, hosts: &Hosts, origins: &Origins) -> Res
         && !is_loopback(host)
         && !also.iter().any(|name| name.eq_ignore_ascii_case(without_port(host)))
     {
-        return Err(Problem::document(
+        return Err(Problem::new(
             StatusCode::FORBIDDEN,
             format!(
-                "Host {host:?} is not a name of this machine, to which alone the server listens: nothing is written. \
-                 Behind a proxy that passes the name on, start the server with --allow-host {}.",
+                "Nothing is written for the host {host:?}, because this server is for this machine only and that is not its name. \
+                 If a proxy passes that name on, start the server with --allow-host {}.",
                 without_port(host)
             ),
         ));
     }
     if is_cross_site(&head.headers, host.as_deref()) && !origins.list(&head.headers) {
-        return Err(Problem::document(
+        return Err(Problem::new(
             StatusCode::FORBIDDEN,
-            "A page of another site asks for this; nothing is written. Only pages that this server has sent may write, and those of origins \
-             that are named with --cors.",
+            "Nothing is written, because a page of another site asks for it. Only pages of this server may write, and pages of the \
+             origins that the server was started with (--cors).",
         ));
     }
     Ok(())

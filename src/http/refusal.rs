@@ -1,8 +1,8 @@
-//! What a refused write is answered with: each reason has one status, and says what to do next.
+//! The answers to refused writes: each reason has one status and says what to do next.
 
 use actix_web::dev::RequestHead;
-use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderValue, IF_MATCH, IF_NONE_MATCH};
+use actix_web::http::header::{IF_MATCH, IF_NONE_MATCH};
+use actix_web::http::{Method, StatusCode};
 
 use super::error::Problem;
 use super::fields::RequestFields as _;
@@ -15,35 +15,36 @@ use crate::write::{Refusal, Unsettled, UnsettledState};
 /// The type of problems of writes that have changed something (RFC 9457 3.1.1).
 const UNSETTLED: &str = "urn:ifmatch:unsettled-write";
 
-/// A refusal that needs no look at what is there; preconditions do, and are answered in [`super::write`].
-pub(super) fn problem(refusal: &Refusal) -> Problem {
+/// The problem for a refused write. `head` is that of the request.
+///
+/// What is there now is not in it: [`super::write`] answers the refusals that are about that.
+pub(super) fn problem(refusal: &Refusal, head: &RequestHead) -> Problem {
     match refusal {
-        Refusal::Failed(field) => nothing_matches(*field),
-        Refusal::Unconditional => Problem::document(
+        Refusal::Failed(field) => nothing_matches(*field, &head.method),
+        Refusal::Unconditional => Problem::new(
             StatusCode::PRECONDITION_REQUIRED,
-            "A file is there, and this server replaces or deletes none without If-Match: name the version you have seen.",
+            "There is a file at this path, and this server replaces or deletes a file only for requests that name its version. \
+             Send the entity tag of the version you know in If-Match.",
         ),
-        Refusal::Exists => Problem::document(
+        Refusal::Exists => Problem::new(
             StatusCode::CONFLICT,
-            "A file is there, and this server only creates new ones (--create-only); choose another name.",
+            "There is a file at this path, and this server only creates new ones (--create-only). Choose another name.",
         ),
-        Refusal::Nothing => {
-            Problem::document(StatusCode::NOT_FOUND, "There is no file at this path to delete.")
-        }
-        Refusal::Mismatch(mismatch) => Problem::document(
+        Refusal::Nothing => Problem::new(StatusCode::NOT_FOUND, "There is no file at this path to delete."),
+        Refusal::Mismatch(mismatch) => Problem::new(
             StatusCode::BAD_REQUEST,
             format!(
-                "{mismatch}; nothing was changed. The body was damaged on its way, or the field is that of another one: send it again."
+                "{mismatch}. Nothing was changed. Either the body was damaged on its way, or the field belongs to another body. \
+                 Send it again."
             ),
         ),
-        Refusal::TooMany => {
-            later(StatusCode::SERVICE_UNAVAILABLE, "Too many uploads are under way; try again.")
-        }
-        Refusal::Writers => later(
-            StatusCode::CONFLICT,
-            "Somebody is writing to the file just now; nothing was changed. Try again.",
-        ),
-        Refusal::Impossible(error) => impossible(*error),
+        Refusal::TooMany => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "This server receives as many uploads as it can at the moment. Try again.",
+        )
+        .with_retry_after(1),
+        Refusal::Writers => impossible(WriteError::Busy, head),
+        Refusal::Impossible(error) => impossible(*error, head),
     }
 }
 
@@ -51,105 +52,129 @@ pub(super) fn problem(refusal: &Refusal) -> Problem {
 pub(super) fn unsettled(unsettled: &Unsettled) -> Problem {
     let (detail, tag) = match &unsettled.state {
         UnsettledState::Stored(tag) => (
-            "The file is stored and can be read, but it is not known to be on the disk: a step after storing it failed, and the              server's log says which. Until the disk is well, a power failure may bring the version before it back.",
+            "The file is stored and can be read, but it may not be on the disk yet: a step after storing it failed, and the \
+             server's log says which. Until the disk is well, a power failure may bring the version before it back.",
             tag.as_ref(),
         ),
         UnsettledState::Deleted => (
-            "The file is deleted, but that is not known to be on the disk: a step after deleting it failed, and the server's log              says which. Until the disk is well, a power failure may bring the file back.",
+            "The file is deleted, but that may not be on the disk yet: a step after deleting it failed, and the server's log \
+             says which. Until the disk is well, a power failure may bring the file back.",
             None,
         ),
         UnsettledState::Unknown => (
-            "Another program changed the file at the same moment, and putting its version back failed. Read the file again before              you go on; the server's log says where the other version is.",
+            "Another program changed the file at the same moment, and putting its version back failed. Read the file again \
+             before you go on. The server's log says where the other version is.",
             None,
         ),
     };
     let tag = tag.map_or(serde_json::Value::Null, |tag| tag.to_string().into());
-    Problem::document(StatusCode::INTERNAL_SERVER_ERROR, detail).of_type(UNSETTLED).with_member("etag", tag)
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail).of_type(UNSETTLED).with_member("etag", tag)
 }
 
-/// 412 where nothing is there.
-fn nothing_matches(field: PreconditionField) -> Problem {
-    let detail = format!(
-        "{} names a version, but nothing is at this path (any more). To create the file, send If-None-Match: * instead.",
-        field.name()
-    );
-    Problem::document(StatusCode::PRECONDITION_FAILED, detail)
-        .with_member("failed-field", field.name())
-        .with_member("current-etag", serde_json::Value::Null)
+/// 412 where there is no file (any more).
+fn nothing_matches(field: PreconditionField, method: &Method) -> Problem {
+    let name = field.name();
+    let detail = match (field, method) {
+        (PreconditionField::IfNoneMatch, _) => {
+            "There was a file at this path when the request came, which If-None-Match rules out. \
+             It has been deleted since: send the request again."
+                .to_owned()
+        }
+        (_, &Method::DELETE) => {
+            format!("{name} names a version of a file, but there is no file at this path to delete.")
+        }
+        _ => format!(
+            "{name} names a version of a file, but there is no file at this path. To create one, send If-None-Match: * \
+             instead of {name}."
+        ),
+    };
+    Problem::failed(field, detail).with_member("current-etag", serde_json::Value::Null)
 }
 
-fn later(status: StatusCode, detail: &str) -> Problem {
-    Problem::document(status, detail).with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+/// The problem for what the filesystem refused.
+fn impossible(error: WriteError, head: &RequestHead) -> Problem {
+    match error {
+        WriteError::Io(errno) => log::error!("{:?} could not be written: {errno}", head.uri.path()),
+        WriteError::NotStored => log::error!(
+            "{:?} could not be written: the filesystem reported no error, and does not give back what was written",
+            head.uri.path()
+        ),
+        _ => {}
+    }
+    let (status, detail) = in_words(error);
+    let problem = Problem::new(status, detail);
+    match error {
+        WriteError::Busy | WriteError::RootGone | WriteError::Overloaded => problem.with_retry_after(1),
+        _ => problem,
+    }
 }
 
-/// Each error of the filesystem once.
-fn impossible(error: WriteError) -> Problem {
-    let (status, detail) = match error {
-        WriteError::Missing => (StatusCode::CONFLICT, "A folder on the way vanished meanwhile; try again."),
+fn in_words(error: WriteError) -> (StatusCode, &'static str) {
+    match error {
+        WriteError::Missing => (
+            StatusCode::CONFLICT,
+            "A folder on the way to the file was removed while the request was answered. Nothing was changed. Try again.",
+        ),
         WriteError::Forbidden => (
             StatusCode::FORBIDDEN,
-            "The server's user may not write here; the owner or mode of the folder or the file must change.",
+            "The server's user may not write here. The owner or the permissions of the folder, or of the file, must change.",
         ),
         WriteError::ReadOnly => {
             (StatusCode::FORBIDDEN, "The folder is on a filesystem that is mounted read-only.")
         }
         WriteError::Full => (
             StatusCode::INSUFFICIENT_STORAGE,
-            "There is not enough room for the file (disk, quota, or a limit on the size of files); nothing was changed.",
+            "There is not enough room for the file: the disk is full, or a quota or a limit on the size of files is reached. \
+             Nothing was changed.",
         ),
         WriteError::BadName => (
             StatusCode::BAD_REQUEST,
-            "A name in the path is too long for the filesystem, or none that it takes; choose another.",
+            "A name in the path is too long for the filesystem, or has characters that it does not take. Choose another name.",
         ),
-        WriteError::ParentNotAFolder => {
-            (StatusCode::CONFLICT, "A folder on the way is a file; choose another path.")
-        }
+        WriteError::ParentNotAFolder => (
+            StatusCode::CONFLICT,
+            "The path leads through a file as if it were a folder. Choose another path.",
+        ),
         WriteError::Folder => (
             StatusCode::CONFLICT,
-            "The path names a folder; only files are written and deleted. Name a file in it.",
+            "The path names a folder, and only files are written and deleted. Name a file in the folder.",
         ),
         WriteError::NotAFile => (
             StatusCode::CONFLICT,
-            "What is at the path is no regular file, or a link that leads nowhere or is not followed.",
+            "What is at the path is not a regular file, or it is a symbolic link that is broken or not followed. Choose another name.",
         ),
         WriteError::MountPoint => (
             StatusCode::CONFLICT,
-            "The file is a mount point of its own and cannot be swapped; mount the folder that holds it instead.",
+            "The file is a mount point and cannot be replaced. Mount the folder in which it lies instead.",
         ),
-        WriteError::Busy => return problem(&Refusal::Writers),
-        WriteError::RootGone => {
-            return later(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "The served folder is not there at the moment; try again.",
-            );
-        }
+        WriteError::RootGone => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The folder with the files of this server is not there at the moment. Try again.",
+        ),
         WriteError::Overloaded => {
-            return later(StatusCode::SERVICE_UNAVAILABLE, "The server is short of resources; try again.");
+            (StatusCode::SERVICE_UNAVAILABLE, "The server is busy with other requests. Try again.")
         }
-        WriteError::NotStored => {
-            log::error!(
-                "a file could not be written: the filesystem reported no error, and does not give back what was written"
-            );
-            (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "The filesystem did not store what was sent, although it reported no error; nothing was changed. Its disk may be full.",
-            )
+        WriteError::NotStored => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "The filesystem did not store what was sent, although it reported no error. Nothing was changed. Its disk may be full.",
+        ),
+        WriteError::Io(_) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "The file could not be written. The server's log says why.")
         }
-        WriteError::Io(errno) => {
-            log::error!("a file could not be written: {errno}");
-            (StatusCode::INTERNAL_SERVER_ERROR, "The file could not be written; the server's log says why.")
-        }
-    };
-    Problem::document(status, detail)
+        WriteError::Busy => (
+            StatusCode::CONFLICT,
+            "Another program is writing to the file at the moment. Nothing was changed. Try again.",
+        ),
+    }
 }
 
-/// Paths that name nothing to write.
+/// The problem for a path that names nothing to write.
 pub(super) fn bad_path(error: PathError) -> Problem {
     match error {
-        PathError::Hidden => Problem::document(
+        PathError::Hidden => Problem::new(
             StatusCode::FORBIDDEN,
-            "The path is not served, so nothing is written there: names that begin with a dot need --hidden, \
-             and some names are the server's own.",
+            "Nothing is written to this path, because it is not served: a name that begins with a dot needs --hidden, \
+             and some names are reserved for the server itself.",
         ),
         error => Problem::bad_path(error),
     }
@@ -169,13 +194,16 @@ pub(super) fn malformed(field: PreconditionField, head: &RequestHead) -> Problem
     };
     let path = head.uri.path();
     let host = host(head).unwrap_or_else(|| "HOST".to_owned());
-    Problem::document(
+    Problem::new(
         StatusCode::BAD_REQUEST,
         format!(
-            "{} is not a list of entity tags; nothing was changed. Tags stand in double quotes, which a shell takes away \
+            "{} is not a list of entity tags. Nothing was changed. An entity tag stands in double quotes, which a shell takes away \
              unless they are quoted themselves: curl -T FILE 'http://{host}{path}' -H '{}: \"{tag}\"'",
             field.name(),
             field.name()
         ),
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,7 +43,7 @@ impl SiteService {
         let (site, began) = (self.0.load_full(), Instant::now());
         let (path, turn) = (request.path(), request.conn_data::<Turn>());
         let refused = match site.crowd.count_request(request.head().peer_addr, turn) {
-            Err(problem) => Err(problem.respond_as_document()),
+            Err(problem) => Err(problem.respond_to(request.head())),
             Ok(()) => {
                 let refused = site.refuse_early(request.head(), path).await;
                 refused.map_err(|mut response| {
@@ -85,7 +85,7 @@ impl SiteService {
             path => path,
         };
         let told = self.0.load().tell(request.method(), path);
-        told.unwrap_or_else(|| Problem::not_found(request.path()).respond_as_document()).into()
+        told.unwrap_or_else(|| Problem::not_found(request.path()).respond_to(request.head())).into()
     }
 
     /// From the next request on the site has these options, but for those about writing, and where the server tells of itself.
@@ -98,13 +98,13 @@ impl Site {
     /// Refuses what can be refused before the body of a request.
     async fn refuse_early(&self, head: &RequestHead, path: &str) -> Result<(), HttpResponse> {
         match head.method {
-            _ if !origin::names_a_host(head) => Err(Problem::no_such_host().respond_as_document()),
+            _ if !origin::names_a_host(head) => Err(Problem::no_such_host().respond_to(head)),
             Method::GET | Method::HEAD | Method::OPTIONS => Ok(()),
             Method::PUT | Method::DELETE => match access::admit(self, head, path).await {
                 Ok(_) => write::refuse_early(self, head, path).await,
-                Err(problem) => Err(problem.respond_as_document()),
+                Err(problem) => Err(problem.respond_to(head)),
             },
-            _ => Err(Problem::method_not_allowed(&self.allow).respond_as_document()),
+            _ => Err(Problem::method_not_allowed(&head.method, &self.allow).respond_to(head)),
         }
     }
 

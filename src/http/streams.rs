@@ -99,9 +99,9 @@ impl Streams {
     /// told, and h2 refuses more.
     pub(crate) const LIMIT: u32 = 100;
 
-    /// Whether there are any.
-    pub(crate) fn are_answered(&self) -> bool {
-        self.0.count.get() > 0
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.0.count.get()
     }
 
     /// Of how many nothing was taken for so long.
@@ -122,7 +122,7 @@ impl Streams {
         }
         let head = size_of(head);
         // One alone may have what a head may have.
-        if self.are_answered() && self.0.heads.get() + head > HEADS {
+        if self.count() > 0 && self.0.heads.get() + head > HEADS {
             return Err(TooMuch::Heads);
         }
         let free = |place: &Cell<State>| matches!(place.get(), State::Free);

@@ -24,8 +24,8 @@ use actix_web::web::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-use super::Limits;
 use super::express::{Answer, Express};
+use super::{Limits, UnderWay};
 pub(crate) use at_once::Opening;
 use at_once::Received;
 use framing::{Admitted, Framing};
@@ -85,6 +85,8 @@ pub struct TurnStream<S> {
     stopped: Option<Stopped>,
     /// It has: the next answer is the last one here, and says so.
     leaving: bool,
+    /// Nothing was under way when the connection learned of it.
+    noted: Option<UnderWay>,
 }
 
 /// Ready when the server is to stop.
@@ -118,6 +120,7 @@ impl<S> TurnStream<S> {
             alone: false,
             stopped: None,
             leaving: false,
+            noted: None,
         }
     }
 
@@ -187,6 +190,7 @@ impl<S> TurnStream<S> {
         }
         if self.stopped.as_mut().is_some_and(|stopped| stopped.as_mut().poll(context).is_ready()) {
             (self.stopped, self.leaving) = (None, true);
+            self.noted = self.express.as_ref().map(Express::note_idle);
             self.turn.set_last();
         }
         let since = *self.waiting.get_or_insert_with(Instant::now);

@@ -26,6 +26,7 @@ use crate::root::{OpenError, WriteError};
 use crate::semantics::integrity::ExpectedDigests;
 use crate::semantics::preconditions::Preconditions;
 use crate::semantics::preferences::Return;
+use crate::words::counted;
 use crate::write::{Deletes, Intent, Refusal, Upload, Uploads, WriteOutcome};
 use announced::{Length, check_representation, check_trailers, content_length};
 
@@ -60,7 +61,7 @@ pub(super) async fn answer(
 ) -> HttpResponse {
     let checked = match worth_a_verdict(request.head()) {
         true => check(site, request.head(), path).await,
-        false => check_head(site, request.head(), path).map_err(Problem::respond_as_document),
+        false => check_head(site, request.head(), path).map_err(|problem| problem.respond(request)),
     };
     let checked = match checked {
         Ok(checked) => checked,
@@ -79,14 +80,14 @@ pub(super) async fn answer(
         Intent::Put(length) => {
             let mut upload = match Upload::begin(&site.writer, &path, length, expected) {
                 Ok(upload) => upload,
-                Err(refused) => return refusal::problem(&refused).respond_as_document(),
+                Err(refused) => return refusal::problem(&refused, request.head()).respond(request),
             };
-            if let Err(problem) = receive(site, &mut upload, payload).await {
-                return problem.respond_as_document();
+            if let Err(problem) = receive(site, request.head(), &mut upload, payload).await {
+                return problem.respond(request);
             }
             let trailer = request.conn_data::<Turn>().and_then(Turn::digest_in_trailer);
             if let Err(problem) = announced::check_received(request.head(), upload.length(), trailer) {
-                return problem.respond_as_document();
+                return problem.respond(request);
             }
             site.writer.put(upload, owned).await
         }
@@ -126,7 +127,7 @@ fn worth_a_verdict(head: &RequestHead) -> bool {
 }
 
 async fn check<'a>(site: &Site, head: &'a RequestHead, path: &'a str) -> Result<Checked<'a>, HttpResponse> {
-    let checked = check_head(site, head, path).map_err(Problem::respond_as_document)?;
+    let checked = check_head(site, head, path).map_err(|problem| problem.respond_to(head))?;
     match site.writer.verdict(&checked.path, checked.intent, &checked.preconditions).await {
         Ok(()) => Ok(checked),
         Err(refused) => {
@@ -143,13 +144,13 @@ fn check_head<'a>(site: &Site, head: &'a RequestHead, path: &'a str) -> Result<C
         _ => false,
     };
     if !allowed {
-        return Err(Problem::method_not_allowed(&site.allow));
+        return Err(Problem::method_not_allowed(&head.method, &site.allow));
     }
     origin::check(head, &site.options.hosts, &site.extra_of_target(path).origins)?;
     let Target { path: resource, form } =
         ResourcePath::parse(path, site.options.dotfiles).map_err(refusal::bad_path)?;
     if form == Form::Slash {
-        return Err(refusal::problem(&WriteError::Folder.into()));
+        return Err(refusal::problem(&WriteError::Folder.into(), head));
     }
     let preconditions = preconditions(&head.headers);
     if let Some(field) = preconditions.malformed_field() {
@@ -168,7 +169,7 @@ fn check_head<'a>(site: &Site, head: &'a RequestHead, path: &'a str) -> Result<C
     };
     let expected =
         ExpectedDigests::parse(|field| head.headers.get_all(field.name()).map(|value| value.as_bytes()))
-            .map_err(|malformed| Problem::document(StatusCode::BAD_REQUEST, malformed.to_string()))?;
+            .map_err(|malformed| Problem::new(StatusCode::BAD_REQUEST, malformed.to_string()))?;
     match (length, options.limit) {
         (Some(length), Some(limit)) if length > limit => Err(too_large(limit)),
         _ => Ok(Checked { path: resource, intent: Intent::Put(length), preconditions, expected }),
@@ -177,27 +178,33 @@ fn check_head<'a>(site: &Site, head: &'a RequestHead, path: &'a str) -> Result<C
 
 fn too_large(limit: u64) -> Problem {
     let detail = format!(
-        "The body is longer than the {limit} bytes that are taken (--max-upload-size); nothing was changed."
+        "The file is larger than this server accepts: {} at most (--max-upload-size). Nothing was changed.",
+        counted(limit, "byte")
     );
-    Problem::document(StatusCode::PAYLOAD_TOO_LARGE, detail).with_member("max-upload-size", limit)
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).with_member("max-upload-size", limit)
 }
 
 /// Receives a body to its end. A body that breaks off is an error and never the end.
-async fn receive(site: &Site, upload: &mut Upload<Fields>, payload: &mut Payload) -> Result<(), Problem> {
+async fn receive(
+    site: &Site,
+    head: &RequestHead,
+    upload: &mut Upload<Fields>,
+    payload: &mut Payload,
+) -> Result<(), Problem> {
     let (began, limit) = (Instant::now(), site.writer.options().limit.unwrap_or(u64::MAX));
     loop {
         let patience = site.options.limits.body;
         let Ok(next) = tokio::time::timeout(patience, next_bytes(payload)).await else {
-            return Err(too_slow(&format!("nothing of the body came for {patience:?}")));
+            return Err(too_slow(&format!("nothing of it came for {patience:?} (--body-timeout)")));
         };
         let bytes = match next {
             None => return Ok(()),
             Some(Ok(bytes)) => bytes,
             Some(Err(error)) => {
-                log::info!("an upload broke off: {error}");
-                return Err(Problem::document(
+                log::info!("the upload to {:?} broke off: {error}", head.uri.path());
+                return Err(Problem::new(
                     StatusCode::BAD_REQUEST,
-                    "The body broke off; nothing was changed.",
+                    "The connection broke off before the whole file had come. Nothing was changed. Send it again.",
                 ));
             }
         };
@@ -206,9 +213,9 @@ async fn receive(site: &Site, upload: &mut Upload<Fields>, payload: &mut Payload
         }
         let elapsed = began.elapsed();
         if elapsed > SLOW_START && upload.length() < elapsed.as_secs() * SLOWEST {
-            return Err(too_slow("the body came at less than 512 bytes a second"));
+            return Err(too_slow(&format!("it came at less than {SLOWEST} bytes a second")));
         }
-        upload.push(&bytes).await.map_err(|refused| refusal::problem(&refused))?;
+        upload.push(&bytes).await.map_err(|refused| refusal::problem(&refused, head))?;
     }
 }
 
@@ -233,9 +240,9 @@ async fn next_bytes(payload: &mut Payload) -> Option<Result<Bytes, PayloadError>
 }
 
 fn too_slow(why: &str) -> Problem {
-    Problem::document(
+    Problem::new(
         StatusCode::REQUEST_TIMEOUT,
-        format!("The upload is given up: {why}. Nothing was changed."),
+        format!("The upload was too slow and is given up: {why}. Nothing was changed."),
     )
 }
 
@@ -253,7 +260,7 @@ async fn respond_outcome(
         WriteOutcome::Replaced(entry) => respond::replaced(&representation(&entry, &extra), now),
         // Without a tag: what is there need not have come from this request.
         WriteOutcome::Deleted | WriteOutcome::Replayed => respond::no_content(now),
-        WriteOutcome::Unsettled(unsettled) => refusal::unsettled(&unsettled).respond_as_document(),
+        WriteOutcome::Unsettled(unsettled) => refusal::unsettled(&unsettled).respond_to(head),
         WriteOutcome::Refused(refused) => respond_refusal(site, head, path, preconditions, refused).await,
     }
 }
@@ -269,21 +276,21 @@ async fn respond_refusal(
     let field = match refused {
         Refusal::Failed(field) => Some(field),
         Refusal::Unconditional => None,
-        other => return refusal::problem(&other).respond_as_document(),
+        other => return refusal::problem(&other, head).respond_to(head),
     };
     let entry = match (entry_at(site, path).await, field) {
         (Ok(entry), _) => entry,
-        (Err(OpenError::Missing), _) | (_, None) => return refusal::problem(&refused).respond_as_document(),
-        (Err(_), Some(field)) => return Problem::failed_in_motion(field).respond_as_document(),
+        (Err(OpenError::Missing), _) | (_, None) => return refusal::problem(&refused, head).respond_to(head),
+        (Err(_), Some(field)) => return Problem::failed_in_motion(field).respond_to(head),
     };
     let extra = site.extra(path);
     let current = representation(&entry, &extra);
     let Some(field) = field else {
-        return refusal::problem(&refused).with_validators_of(&current).respond_as_document();
+        return refusal::problem(&refused, head).with_validators_of(&current).respond_to(head);
     };
     let wanted = Return::of(head.headers.lines(PREFER)) == Some(Return::Representation);
     if wanted && let Ok(Some(content)) = content_of(site, &entry) {
         return respond::failed_with_representation(&current, content, fields::now());
     }
-    Problem::precondition_failed(field, preconditions, &current).respond_as_document()
+    Problem::precondition_failed(field, preconditions, &current).respond_to(head)
 }

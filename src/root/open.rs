@@ -1,6 +1,8 @@
 //! Opening below the root: confined by the kernel (`openat2` with `RESOLVE_BENEATH`), never by
 //! comparing path strings. What the symlink policy means stands here and nowhere else.
 
+mod explain;
+
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -129,11 +131,15 @@ impl Root {
         match file_type(&stat(&root.fd, at(path), self.symlinks.at_flags())?) {
             FileType::RegularFile => {
                 let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
-                OpenFile::new(self.open_confined(&root, path, flags)?).map(Node::File)
+                OpenFile::new(self.open_asked(&root, path, flags)?).map(Node::File)
             }
             FileType::Directory => {
-                let fd = self.open_confined(&root, path, OFlags::RDONLY | OFlags::DIRECTORY)?;
+                let fd = self.open_asked(&root, path, OFlags::RDONLY | OFlags::DIRECTORY)?;
                 Ok(Node::Directory(OpenDirectory { fd }))
+            }
+            FileType::Symlink => {
+                self.explain(path, Errno::LOOP);
+                Err(OpenError::Missing)
             }
             _ => Err(OpenError::Missing),
         }

@@ -1,19 +1,22 @@
-//! What the start of the server is announced with: where, what is allowed, and what answers rest on.
+//! The announcement at start: where the server is, who may read and write, and, with `-v`, what answers rest on.
 
-use std::io::{self, Write as _};
+mod rights;
+
+use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener};
 
+use log::LevelFilter;
+
 use super::connections::Listeners;
-use crate::access::Right;
 use crate::config::Config;
 use crate::config::user::is_root;
 use crate::http::Site;
 use crate::root::lease::LeaseProbe;
 use crate::root::{Root, SwapGuard, SymlinkPolicy, shown};
 use crate::validator_store::watch::WatchStatus;
-use crate::write::{Deletes, Durability, Uploads, WriteOptions};
+use crate::write::Durability;
 
-/// The announcement: where, what, and what answers rest on.
+/// Announces the server on standard output.
 pub(super) fn announce(
     config: &Config,
     site: &Site,
@@ -21,8 +24,29 @@ pub(super) fn announce(
     listeners: &Listeners,
     sandbox: &str,
 ) -> io::Result<()> {
-    let (mut out, root) = (io::stdout().lock(), site.root());
-    writeln!(out, "ifmatch {} serves {}", env!("CARGO_PKG_VERSION"), shown(root.path()))?;
+    let mut out = io::stdout().lock();
+    writeln!(out, "ifmatch {} serves {}", env!("CARGO_PKG_VERSION"), shown(site.root().path()))?;
+    addresses(&mut out, config, listeners)?;
+    writeln!(out, "  reading: {}", rights::readers(config))?;
+    writeln!(out, "  writing: {}", rights::writers(config))?;
+    if let Some(user) = user(config) {
+        writeln!(out, "  user: {user}")?;
+    }
+    let is_verbose = config.log.level >= LevelFilter::Info;
+    for warning in warnings(config, site) {
+        writeln!(out, "  warning: {warning}")?;
+    }
+    if is_verbose || sandbox.starts_with("off") {
+        writeln!(out, "  sandbox: {sandbox}")?;
+    }
+    if is_verbose {
+        internals(&mut out, config, site, watch)?;
+    }
+    out.flush()
+}
+
+/// Where the server can be reached, a line for each address.
+fn addresses(out: &mut impl Write, config: &Config, listeners: &Listeners) -> io::Result<()> {
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     for address in reachable(&listeners.site.tcp)? {
         writeln!(out, "  {scheme}://{address}/")?;
@@ -39,75 +63,75 @@ pub(super) fn announce(
     for address in reachable(&listeners.admin)? {
         writeln!(out, "  http://{address}/ tells health and metrics")?;
     }
-    let symlinks = match config.symlinks {
-        SymlinkPolicy::Deny => "no symbolic links",
-        SymlinkPolicy::Within => "symbolic links within the folder",
-        SymlinkPolicy::All => "symbolic links to anywhere",
-    };
-    writeln!(out, "  allowed: reading{}, {symlinks}", permissions(&config.site.writes))?;
-    if let Some(accounts) = accounts(config) {
-        writeln!(out, "  accounts: {accounts}")?;
+    Ok(())
+}
+
+/// What the person who starts the server should know, because it is less safe than it could be.
+fn warnings(config: &Config, site: &Site) -> Vec<&'static str> {
+    let mut warnings = Vec::new();
+    if config.symlinks == SymlinkPolicy::All {
+        warnings.push("symbolic links are followed to anywhere on this machine (--follow-symlinks all)");
     }
+    let has_accounts = !config.site.access.is_empty();
+    if has_accounts && config.tls.is_none() && rights::are_others_let_in(config) {
+        warnings.push("passwords cross the network unencrypted; encrypt with --tls-cert and --tls-key");
+    }
+    if config.site.writes.allow_writes() {
+        warnings.extend(match site.swap_guard() {
+            Some(SwapGuard::Lease) => None,
+            Some(SwapGuard::Recheck) => Some(
+                "an upload can overwrite what another program saves in place at the same moment: this filesystem has no leases",
+            ),
+            Some(SwapGuard::None) => Some(
+                "an upload can overwrite what another program saves at the same moment: this filesystem cannot exchange names",
+            ),
+            None => Some("this user may not write to the folder"),
+        });
+        if config.site.writes.durability == Durability::None {
+            warnings
+                .push("a power failure can lose or empty files whose upload succeeded (--durability none)");
+        }
+    }
+    warnings
+}
+
+/// What answers and writes rest on, for those who know how the server works.
+fn internals(out: &mut impl Write, config: &Config, site: &Site, watch: &WatchStatus) -> io::Result<()> {
+    let symlinks = match config.symlinks {
+        SymlinkPolicy::Deny => "not followed",
+        SymlinkPolicy::Within => "followed within the folder",
+        SymlinkPolicy::All => "followed to anywhere",
+    };
+    writeln!(out, "  symbolic links: {symlinks}")?;
     if config.site.writes.allow_writes() {
         writeln!(out, "  writes: {}", guarantee(config, site.swap_guard()))?;
     }
-    if let Some(user) = user(config) {
-        writeln!(out, "  user: {user}")?;
-    }
-    writeln!(out, "  sandbox: {sandbox}")?;
-    writeln!(out, "  freshness: {}; watcher {}", freshness(root), watch.state().name())?;
-    out.flush()
+    writeln!(out, "  freshness: {}; watcher {}", freshness(site.root()), watch.state().name())
 }
 
 /// Who the process is, where that is worth a word.
 fn user(config: &Config) -> Option<String> {
     match &config.process.user {
         Some(user) => Some(user.name().to_owned()),
-        None if is_root() && config.site.writes.allow_writes() => {
-            Some("root, who may write any file; with --user NAME it is that user once it listens".to_owned())
-        }
+        None if is_root() && config.site.writes.allow_writes() => Some(
+            "root, who may write any file; start the server as another user, or give up these rights with --user NAME"
+                .to_owned(),
+        ),
         None => None,
     }
 }
 
-fn permissions(writes: &WriteOptions) -> String {
-    let uploads = match writes.uploads {
-        Uploads::Refused => "",
-        Uploads::CreateOnly => ", creating files",
-        Uploads::Allowed => ", creating and replacing files",
-    };
-    let deletes = if writes.deletes == Deletes::Allowed { ", deleting files" } else { "" };
-    format!("{uploads}{deletes}")
-}
-
-/// Who may do that, in words; `None` where everybody may.
-fn accounts(config: &Config) -> Option<String> {
-    let access = &config.site.access;
-    if access.gives_everybody(Right::Write) && access.is_empty() {
-        return None;
-    }
-    let everybody = match (access.gives_everybody(Right::Write), access.gives_everybody(Right::Read)) {
-        (true, _) => "everybody reads, and writes in places",
-        (false, true) => "everybody reads",
-        (false, false) => "nobody else reads or writes",
-    };
-    let exposed = config.addresses.iter().any(|address| !address.ip().to_canonical().is_loopback());
-    let plain =
-        if exposed && config.tls.is_none() { "; passwords cross the network unencrypted" } else { "" };
-    Some(format!("{}; {everybody}{plain}", access.len()))
-}
-
-/// What writes rest on, in words.
+/// What writes rest on.
 fn guarantee(config: &Config, guard: Option<SwapGuard>) -> String {
     let guard = match guard {
         Some(SwapGuard::Lease) => "compare-and-swap by exchange and leases",
         Some(SwapGuard::Recheck) => {
-            "compare-and-swap by exchange; no leases here, so programs that write in place are noticed by comparing twice"
+            "compare-and-swap by exchange; there are no leases here, so programs that write in place are noticed by comparing twice"
         }
         Some(SwapGuard::None) => {
             "names cannot be exchanged on this filesystem: the saves of other programs are guarded by best effort only"
         }
-        None => "the folder itself cannot be written to by this user",
+        None => "this user may not write to the folder",
     };
     let durability = match config.site.writes.durability {
         Durability::Full => "answered when on disk",
@@ -117,7 +141,7 @@ fn guarantee(config: &Config, guard: Option<SwapGuard>) -> String {
     format!("{guard}; {durability}")
 }
 
-/// What the freshness of answers rests on, in words.
+/// What the freshness of answers rests on.
 fn freshness(root: &Root) -> String {
     let leases = match root.lease_sample() {
         Some(LeaseProbe::Unavailable) => "no read leases here (files count as settled 2 s after a change)",

@@ -215,7 +215,12 @@ where
             if stream.speaks_http2() {
                 let (stopping, crowd) = (shared.stopping, shared.site.crowd());
                 let limits = crowd.limits().clone();
-                let patience = Patience { idle: Box::new(move || crowd.idle_limit()), limits };
+                let of_all = Arc::clone(&crowd);
+                let patience = Patience {
+                    idle: Box::new(move || crowd.idle_limit()),
+                    limits,
+                    note: Box::new(move |answers| Some(of_all.note_under_way(answers))),
+                };
                 let (drained, told) = (stopping.clone(), stopping);
                 let stream = Http2Stream::new(stream, async move { drained.notified().await }, patience);
                 let told = async move { told.notified().await };

@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep};
 use frames::{Answers, Brought, Questions};
 pub(super) use serve::{Application, serve};
 
-use crate::http::{Limits, Streams};
+use crate::http::{Limits, Streams, UnderWay};
 
 /// How often it is looked whether nothing has moved for too long, which depends on how many connections there are.
 const LOOK: Duration = Duration::from_secs(10);
@@ -30,6 +30,8 @@ pub(super) struct Patience {
     /// How long a connection on which nothing is asked may be idle now.
     pub(super) idle: Box<dyn Fn() -> Duration>,
     pub(super) limits: Limits,
+    /// Notes how many answers are under way when the server begins to stop.
+    pub(super) note: Box<dyn Fn(usize) -> Option<UnderWay>>,
 }
 
 /// A stream that ends when nothing is asked and answered on it, or a head in it is too large or too slow.
@@ -37,6 +39,7 @@ pub(super) struct Http2Stream<S> {
     stream: S,
     stopped: Pin<Box<dyn Future<Output = ()>>>,
     is_stopping: bool,
+    noted: Option<UnderWay>,
     /// When something was asked or answered last. What frames there are besides keeps nothing alive.
     moved: Instant,
     /// When the head has begun that is on its way.
@@ -59,6 +62,7 @@ impl<S> Http2Stream<S> {
             stream,
             stopped,
             is_stopping: false,
+            noted: None,
             moved,
             head_began: None,
             patience,
@@ -81,7 +85,7 @@ impl<S> Http2Stream<S> {
 
     /// When the connection is to end, if nothing moves until then.
     fn due(&self) -> Instant {
-        let limit = match (self.streams.are_answered(), self.is_stopping) {
+        let limit = match (self.streams.count() > 0, self.is_stopping) {
             (true, _) => self.patience.limits.of_answers(),
             (false, true) => DRAIN_LIMIT,
             (false, false) => (self.patience.idle)(),
@@ -93,6 +97,7 @@ impl<S> Http2Stream<S> {
     fn poll_idle(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if !self.is_stopping && self.stopped.as_mut().poll(context).is_ready() {
             self.is_stopping = true;
+            self.noted = (self.patience.note)(self.streams.count());
             self.moved = Instant::now();
             self.idle.as_mut().reset(self.moved + DRAIN_LIMIT);
         }

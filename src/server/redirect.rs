@@ -19,7 +19,10 @@ pub(super) fn listen(
     crowd: Arc<Crowd>,
 ) -> Result<ServerBuilder, ServerError> {
     let (port, head) = (encrypted_port(ports), crowd.limits().head);
-    let enter = move |stream: &TcpStream| crowd.enter(stream.peer_addr().ok());
+    let enter = move |stream: &TcpStream| {
+        // Nobody waits for it at the end.
+        crowd.enter(stream.peer_addr().ok()).map(|place| (place, crowd.note_under_way(0)))
+    };
     brief::listen(builder, listener, head, enter, move |request: &Request| http::to_https(request, port))
 }
 

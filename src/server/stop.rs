@@ -4,7 +4,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix_server::{Server, ServerHandle};
@@ -13,18 +13,22 @@ use tokio::time::Sleep;
 
 use super::manager;
 use crate::http::Crowd;
+use crate::words::counted;
 
 /// The signals to stop, which do not end the process from now on.
 pub(super) struct Signals {
-    gentle: [Signal; 2],
-    rude: Signal,
+    /// `kill`, and service managers.
+    terminate: Signal,
+    /// Ctrl-C.
+    interrupt: Signal,
+    quit: Signal,
 }
 
-/// What was asked for.
+/// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wish {
-    /// To answer what has begun.
-    Finish,
+    /// To bring to its end what has begun. The words say how to make it end at once.
+    Finish(&'static str),
     /// Not even that.
     Leave,
 }
@@ -33,17 +37,72 @@ enum Wish {
 enum Event {
     Ended(io::Result<()>),
     Wished(Wish),
+    /// All connections know that the server stops.
+    Known,
     /// There is hardly any time left.
     Late,
 }
 
-/// So long before the limit it is looked who will be cut off.
+/// The time after a first signal.
+struct Ending {
+    again: &'static str,
+    known: Option<Pin<Box<Sleep>>>,
+    late: Option<Pin<Box<Sleep>>>,
+}
+
+/// Idle connections learn within this time that the server stops; the others are in the midst of an answer.
+const KNOWN: Duration = Duration::from_millis(250);
+
+/// Logs how many connections are about to be cut off this long before the limit.
 const BEFORE: Duration = Duration::from_millis(50);
 
 impl Signals {
     pub(super) fn new() -> io::Result<Self> {
-        let gentle = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
-        Ok(Self { gentle, rude: signal(SignalKind::quit())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+        })
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Wish> {
+        if self.quit.poll_recv(context).is_ready() {
+            return Poll::Ready(Wish::Leave);
+        }
+        if self.interrupt.poll_recv(context).is_ready() {
+            return Poll::Ready(Wish::Finish("press Ctrl-C again"));
+        }
+        self.terminate.poll_recv(context).map(|_| Wish::Finish("send a second signal"))
+    }
+}
+
+impl Ending {
+    fn new(again: &'static str, limit: Duration) -> Self {
+        let after = |time| Some(Box::pin(tokio::time::sleep(time)));
+        Self { again, known: after(KNOWN), late: after(limit.saturating_sub(BEFORE)) }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Event> {
+        let mut is_over = |timer: &mut Option<Pin<Box<Sleep>>>| {
+            let is_over = timer.as_mut().is_some_and(|timer| timer.as_mut().poll(context).is_ready());
+            if is_over {
+                *timer = None;
+            }
+            is_over
+        };
+        if is_over(&mut self.known) {
+            return Poll::Ready(Event::Known);
+        }
+        if is_over(&mut self.late) { Poll::Ready(Event::Late) } else { Poll::Pending }
+    }
+
+    /// Says what the server waits for, if it does.
+    fn tell(&self, crowd: &Crowd) {
+        let (under_way, again) = (crowd.under_way() as u64, self.again);
+        if under_way > 0 {
+            let them = if under_way == 1 { "it" } else { "them" };
+            log::warn!("waiting for {}; {again} to end {them}", counted(under_way, "answer"));
+        }
     }
 }
 
@@ -62,44 +121,43 @@ pub(super) async fn run(
         return ended;
     }
     manager::ready();
-    let (mut stopping, mut late) = (None, None::<Pin<Box<Sleep>>>);
+    let (mut ending, mut told) = (None::<Ending>, None);
     let limit = crowd.limits().shutdown;
     loop {
         let event = poll_fn(|context| {
             if let Poll::Ready(ended) = server.as_mut().poll(context) {
                 return Poll::Ready(Event::Ended(ended));
             }
-            if signals.rude.poll_recv(context).is_ready() {
-                return Poll::Ready(Event::Wished(Wish::Leave));
+            if let Poll::Ready(wish) = signals.poll(context) {
+                return Poll::Ready(Event::Wished(wish));
             }
-            if late.as_mut().is_some_and(|late| late.as_mut().poll(context).is_ready()) {
-                return Poll::Ready(Event::Late);
-            }
-            let asked = signals.gentle.iter_mut().any(|signal| signal.poll_recv(context).is_ready());
-            if asked { Poll::Ready(Event::Wished(Wish::Finish)) } else { Poll::Pending }
+            ending.as_mut().map_or(Poll::Pending, |ending| ending.poll(context))
         });
-        match event.await {
-            Event::Ended(ended) => return ended,
-            Event::Late => {
-                late = None;
-                if crowd.count() > 0 {
-                    log::warn!(
-                        "--shutdown-timeout ({limit:?}) is over: connections are cut off, {} of them",
-                        crowd.count()
-                    );
-                }
-            }
-            Event::Wished(Wish::Finish) if stopping.is_none() => {
+        match (event.await, &ending) {
+            (Event::Ended(ended), _) => return ended,
+            (Event::Known, Some(ending)) => ending.tell(crowd),
+            (Event::Late, _) if crowd.count() > 0 => log::warn!(
+                "--shutdown-timeout ({limit:?}) is over: {} cut off",
+                cut_off(crowd.count() as u64)
+            ),
+            (Event::Known | Event::Late, _) => {}
+            (Event::Wished(Wish::Finish(again)), None) => {
                 manager::stopping();
                 log::info!("a signal to stop: what has begun is brought to its end");
                 // They are told at once; that all have heard it is not waited for here.
-                stopping = Some((handle.stop(true), other.as_ref().map(|other| other.stop(true))));
-                late = Some(Box::pin(tokio::time::sleep(limit.saturating_sub(BEFORE))));
+                told = Some((handle.stop(true), other.as_ref().map(|other| other.stop(true))));
+                ending = Some(Ending::new(again, limit));
             }
-            Event::Wished(_) => {
+            (Event::Wished(_), _) => {
                 log::warn!("a signal to stop at once: what is being sent is cut off");
+                drop(told);
                 return Ok(());
             }
         }
     }
+}
+
+/// `1 connection is`, `2 connections are`.
+fn cut_off(count: u64) -> String {
+    format!("{} {}", counted(count, "connection"), if count == 1 { "is" } else { "are" })
 }

@@ -281,7 +281,7 @@ fn the_failed_field_is_named() {
         ("If-Unmodified-Since", EARLIER[0]),
     ];
     for (name, value) in failures {
-        for accept in ["*/*", "text/html", "application/json"] {
+        for accept in ["*/*", "text/*", "application/json"] {
             let response = server.ask(&get("/small").field(name, value).field("Accept", accept)).expect(412);
             let problem = response.json();
             assert_eq!(problem["failed-field"], name, "{response}");
@@ -360,7 +360,7 @@ fn a_listing_is_conditional_as_well() {
         ask(get("/").field("If-None-Match", "\"other\"")).expect(200);
         ask(get("/").field("If-Match", listing.tag())).expect(200);
         let failed = ask(get("/").field("If-Match", "\"other\"")).expect(412);
-        assert_eq!(failed.json()["current-etag"], listing.tag(), "{failed}");
+        assert_eq!(failed.field("ETag"), listing.field("ETag"), "{failed}");
     }
 }
 

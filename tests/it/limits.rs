@@ -105,7 +105,7 @@ fn answers_go_on_for_as_long_as_is_said_after_a_signal_to_stop() {
     // Nobody takes the rest, and it does not wait for more than that.
     assert!(server.wait().success());
     let said = server.stderr();
-    assert!(said.contains("--shutdown-timeout (1s) is over: connections are cut off, 1 of them"), "{said}");
+    assert!(said.contains("--shutdown-timeout (1s) is over: 1 connection is cut off"), "{said}");
     // A connection that idles is no answer.
     let mut server = serving(&["--shutdown-timeout", "4s"]);
     let mut client = server.connect();

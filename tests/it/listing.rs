@@ -299,10 +299,10 @@ fn a_program_may_ask_for_a_part_and_is_told_where_it_goes_on() {
     }
     let (mut query, mut found, mut tags) = ("?limit=10".to_owned(), Vec::new(), Vec::new());
     loop {
-        let part = server.ask(&get(&format!("/{query}")).field("Accept", "application/json")).expect(200);
+        let part = server.ask(&get(format!("/{query}")).field("Accept", "application/json")).expect(200);
         found.extend(json_of(&part).into_keys());
         tags.push(part.tag());
-        let condition = get(&format!("/{query}")).field("Accept", "application/json");
+        let condition = get(format!("/{query}")).field("Accept", "application/json");
         server.ask(&condition.field("If-None-Match", part.tag())).expect(304);
         match part.field("Link") {
             Some(link) => query = link.strip_prefix('<').unwrap().split('>').next().unwrap().to_owned(),
@@ -379,5 +379,19 @@ fn the_form_of_a_listing_is_the_one_that_is_wanted_most() {
         let response = server.ask(&get("/").field("Accept", accept)).expect(200);
         let found = response.field("Content-Type").is_some_and(|kind| kind == "application/json");
         assert_eq!(found, json, "{accept}\n{response}");
+    }
+}
+
+#[test]
+fn a_listing_fits_a_phone_and_follows_the_colours_of_the_browser() {
+    let server = Server::start();
+    server.folder().write("name".repeat(60), "");
+    let page = html(&server, "/").text();
+    for wanted in [
+        "<meta name=\"viewport\" content=\"width=device-width",
+        ":root{color-scheme:light dark}",
+        "overflow-wrap:anywhere",
+    ] {
+        assert!(page.contains(wanted), "{wanted} in {page}");
     }
 }

@@ -34,6 +34,7 @@ mod mounts;
 mod origin_guard;
 mod outside_changes;
 mod privileges;
+mod problems;
 mod races;
 mod ranges;
 mod remounts;

@@ -10,9 +10,9 @@ use crate::harness::{
 };
 use crate::tls::write_certificate;
 
-const ROOT_SAYS_SO: &str = "root, who may write any file; with --user NAME";
+const ROOT_SAYS_SO: &str = "  user: root, who may write any file; start the server as another user";
 
-/// All of it.
+/// All of it, of a server that was started with `-v`.
 fn announcement(server: &Server) -> String {
     eventually("it is announced", || Some(server.stdout()).filter(|text| text.contains("  freshness: ")))
 }
@@ -48,7 +48,7 @@ fn what_root_alone_may_is_done_before_its_rights_are_given_up() {
         let here = format!("unix:{}", sockets.join("here").display());
         let launch = Launch::writing().args(["--user", user, "--sandbox", sandbox]);
         let launch = launch.args(["--tls-cert", "tls.crt", "--tls-key", "tls.key", "-b", "127.0.0.1"]);
-        let server = launch.args(["-b", &here, "--index", "off"]).start_in(folder);
+        let server = launch.args(["-b", &here, "--index", "off", "-v"]).start_in(folder);
         let nobody = [NOBODY; 4].map(|id| id.to_string()).join(" ");
         for (name, expected) in [
             ("Uid", nobody.as_str()),
@@ -90,9 +90,9 @@ fn who_has_given_up_roots_rights_writes_as_that_user() {
 
 #[test]
 fn root_with_uploads_is_told_of() {
-    let writing = Launch::writing().start();
+    let writing = Launch::writing().arg("-v").start();
     assert_eq!(announcement(&writing).contains(ROOT_SAYS_SO), is_root(), "{}", writing.stdout());
-    let reading = Launch::new().start();
+    let reading = Launch::new().arg("-v").start();
     assert!(!announcement(&reading).contains("  user: "), "{}", reading.stdout());
 }
 

@@ -66,7 +66,7 @@ fn it_is_told_how_far_the_process_is_confined() {
         ("require", "full", "; connects to nobody"),
         ("off", "off", "off (--sandbox off)"),
     ] {
-        let server = sandbox(mode).arg("-A").start();
+        let server = sandbox(mode).args(["-A", "-v"]).start();
         assert_eq!(server.health()["sandbox"], health, "{mode}");
         let line = eventually("the start is told", || {
             server.stdout().lines().find_map(|line| line.strip_prefix("  sandbox: ").map(str::to_owned))

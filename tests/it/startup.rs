@@ -181,6 +181,44 @@ fn the_start_is_told_in_a_few_lines() {
 }
 
 #[test]
+fn the_start_tells_who_may_read_and_write_and_with_v_what_that_rests_on() {
+    let account = crate::accounts::hash(&["alice"], "wonder").remove(0);
+    let inbox = "@/inbox:rw";
+    let cases: [(&[&str], &str, &str); 7] = [
+        (&[], "anybody on this machine", "nobody (--allow-upload and --allow-delete change that)"),
+        (&["-A"], "anybody on this machine", "anybody on this machine (create, replace, delete)"),
+        (&["--allow-upload", "--create-only"], "anybody on this machine", "anybody on this machine (create)"),
+        (&["-A", "-a", &account], "anybody on this machine", "only 1 account (create, replace, delete)"),
+        (&["--allow-delete", "--private", "-a", &account], "only 1 account", "only 1 account (delete)"),
+        (
+            &["--allow-upload", "-b", "0.0.0.0", "--insecure-writes", "-a", inbox],
+            "anybody who reaches it",
+            "ANYBODY who reaches it, below /inbox only (create, replace)",
+        ),
+        (
+            &["-A", "--allow-host", "files.example"],
+            "anybody on this machine, or whom the proxy for files.example lets in",
+            "anybody on this machine, or whom the proxy for files.example lets in (create, replace, delete)",
+        ),
+    ];
+    for (options, readers, writers) in cases {
+        let server = Launch::new().args(options).start();
+        let banner = whole_banner(&server);
+        assert!(banner.contains(&format!("\n  reading: {readers}\n")), "{options:?}: {banner}");
+        assert!(banner.contains(&format!("\n  writing: {writers}\n")), "{options:?}: {banner}");
+        let at = |text: &str| banner.find(text).unwrap();
+        assert!(at("  http://") < at("  reading: ") && at("  reading: ") < at("  writing: "), "{banner}");
+        for internal in ["freshness", "watcher", "timestamps", "compare-and-swap", "sandbox: reads"] {
+            assert!(!banner.contains(internal), "{internal} in {banner}");
+        }
+    }
+    let banner = whole_banner(&Launch::new().args(["-A", "-v"]).start());
+    for internal in ["freshness: ", "; watcher ", " timestamps", "writes: compare-and-swap"] {
+        assert!(banner.contains(internal), "{internal} in {banner}");
+    }
+}
+
+#[test]
 fn the_folder_of_the_caller_is_served_by_default() {
     let server = Launch::bare().args(["-p", "0"]).start();
     server.folder().write("file", "here");
@@ -244,7 +282,7 @@ fn every_option_can_stand_in_the_environment() {
     let start = server.get("/").expect(200);
     assert_eq!(start.tag(), blake3_tag_of(b"start"));
     assert_eq!(start.field("Cache-Control"), Some("max-age=5"), "{start}");
-    assert_eq!(server.get("/route").expect(200).body, b"start");
+    assert_eq!(server.ask(&get("/route").field("Accept", "text/html")).expect(200).body, b"start");
     assert_eq!(server.get("/.hidden").expect(200).body, b"hidden");
     assert_ne!(server.get("/link.txt").status, 200);
     server.get("/sub/").expect_one_of(&[404, 200]);

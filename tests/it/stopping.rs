@@ -10,7 +10,7 @@ use rustix::process::Signal;
 
 use crate::harness::client::Broken;
 use crate::harness::server::wait;
-use crate::harness::{Folder, Launch, Request, Server, eventually, get, put, version_bytes};
+use crate::harness::{Client, Folder, Launch, Request, Server, eventually, get, put, version_bytes};
 use crate::tls::{launch, write_certificate};
 
 /// Enough that a client who takes it slowly is in the midst of it for a while, whatever sockets hold.
@@ -157,18 +157,68 @@ fn sigterm_ends_nothing_that_has_begun_on_encrypted_connections() {
     stop_under_load(Scheme::Https, Signal::TERM);
 }
 
+/// Half an upload, whose other half does not come.
+fn half_an_upload(server: &Server) -> Client {
+    let mut client = server.connect();
+    client.send(format!("PUT /up HTTP/1.1\r\nHost: localhost\r\nContent-Length: {UPLOAD}\r\n\r\n"));
+    client.send(&version_bytes(2, UPLOAD)[..UPLOAD / 2]);
+    eventually("the upload has begun", || (server.nameless_files() == 1).then_some(()));
+    client
+}
+
+#[test]
+fn a_first_signal_says_how_many_answers_and_uploads_are_waited_for() {
+    for (signal, again) in [(Signal::INT, "press Ctrl-C again"), (Signal::TERM, "send a second signal")] {
+        let mut server = serving(Scheme::Http);
+        let mut idle = server.connect();
+        idle.ask(&get("/small"));
+        let _upload = half_an_upload(&server);
+        let mut download = server.connect();
+        let asked = get("/large");
+        download.send(asked.bytes());
+        download.next_head(&asked).unwrap();
+        server.signal(signal);
+        eventually("it says so", || {
+            server.stderr().contains(&format!("waiting for 2 answers; {again} to end them")).then_some(())
+        });
+        server.signal(signal);
+        assert!(server.wait().success());
+    }
+}
+
+#[test]
+fn each_answer_of_an_http2_connection_is_waited_for() {
+    let mut server = serving(Scheme::Https);
+    let kept = server.folder().outside("kept");
+    let arguments = ["--http2", "--limit-rate", "1M", "-o", kept.to_str().unwrap()];
+    let mut download = curl(&server, Scheme::Https, &arguments, "large");
+    eventually("it is under way", || kept.metadata().is_ok_and(|it| it.len() > 0).then_some(()));
+    server.signal(Signal::INT);
+    eventually("it says so", || {
+        server.stderr().contains("waiting for 1 answer; press Ctrl-C again to end it").then_some(())
+    });
+    server.signal(Signal::INT);
+    assert!(server.wait().success());
+    assert!(!wait(&mut download).success(), "it was cut off");
+}
+
+#[test]
+fn nothing_is_waited_for_where_nothing_is_under_way() {
+    let mut server = serving(Scheme::Http);
+    let mut idle = server.connect();
+    idle.ask(&get("/small"));
+    server.signal(Signal::INT);
+    assert!(server.wait().success());
+    assert!(!server.stderr().contains("waiting for"), "{}", server.stderr());
+}
+
 #[test]
 fn a_second_signal_ends_what_is_left() {
     for (first, second) in
         [(Signal::TERM, Signal::TERM), (Signal::INT, Signal::INT), (Signal::TERM, Signal::QUIT)]
     {
         let mut server = serving(Scheme::Http);
-        // One who has begun and does not go on.
-        let mut client = server.connect();
-        let head = format!("PUT /up HTTP/1.1\r\nHost: localhost\r\nContent-Length: {UPLOAD}\r\n\r\n");
-        client.send(head);
-        client.send(&version_bytes(2, UPLOAD)[..UPLOAD / 2]);
-        eventually("the upload has begun", || (server.nameless_files() == 1).then_some(()));
+        let mut client = half_an_upload(&server);
         server.signal(first);
         eventually("nobody can come any more", || is_stopping(&server));
         assert_eq!(server.nameless_files(), 1, "it goes on");

@@ -95,20 +95,21 @@ impl Answer {
 
 /// The answer to plain HTTP on a port where connections are encrypted, as bytes.
 pub(crate) fn not_encrypted() -> Vec<u8> {
-    let answer = farewell(StatusCode::BAD_REQUEST, "This port speaks HTTPS: ask by https://.");
+    let answer = farewell(StatusCode::BAD_REQUEST, "This port speaks HTTPS. Use https:// in the address.");
     answer.map_or_else(Vec::new, |answer| answer.head)
 }
 
 /// The answer to who has too many connections, as bytes.
 pub(crate) fn too_many_connections() -> Vec<u8> {
-    let detail = "Your address has as many connections as it may have; end one, or try again later.";
+    let detail =
+        "Your address has as many connections to this server as it may have. Close one, or try again later.";
     let answer = farewell(StatusCode::SERVICE_UNAVAILABLE, detail);
     answer.map_or_else(Vec::new, |answer| answer.head)
 }
 
 /// A problem after which the connection ends; `None` without a date.
 pub(in crate::http) fn farewell(status: StatusCode, detail: &str) -> Option<Answer> {
-    let body = Problem::document(status, detail).body();
+    let body = Problem::new(status, detail).body();
     let head = head(status, Some(body.len() as u64), |head| {
         head.extend_from_slice(
             b"content-type: application/problem+json\r\nx-content-type-options: nosniff\r\n",

@@ -6,8 +6,9 @@ use actix_web::http::{Method, StatusCode};
 
 use super::answer::{Answer, Body};
 use super::{Express, Question, head};
+use crate::http::accept::Form;
 use crate::http::error::Problem;
-use crate::http::{Limits, access_log};
+use crate::http::{Limits, UnderWay, access_log};
 
 impl Express {
     pub(in crate::http) fn limits(&self) -> &Limits {
@@ -17,6 +18,11 @@ impl Express {
     /// How long a connection may idle between requests.
     pub(in crate::http) fn idle_limit(&self) -> Duration {
         self.crowd.idle_limit()
+    }
+
+    /// Notes that nothing is under way on the connection now that the server stops.
+    pub(in crate::http) fn note_idle(&self) -> UnderWay {
+        self.crowd.note_under_way(0)
     }
 
     /// Counts an answer to what was no request, and logs it.
@@ -38,11 +44,14 @@ impl Express {
         }
     }
 
-    /// A problem, as a program gets it.
+    /// A problem, as a page where the client names HTML.
     pub(super) fn refuse(&self, question: &Question<'_>, problem: Problem) -> Option<Answer> {
-        let (status, body) = (problem.status(), problem.body());
+        let form = if question.names_html { Form::Html } else { Form::Json };
+        let path = question.target.split('?').next().unwrap_or_default();
+        let (status, mut fields) = (problem.status(), Vec::new());
+        let body = problem.write(form, path, &mut fields);
         let length = body.len() as u64;
-        let head = head(status, Some(length), |head| problem.describe(head));
+        let head = head(status, Some(length), |head| head.extend_from_slice(&fields));
         let body = match question.method == Method::HEAD {
             true => Body::Nothing,
             false => Body::Bytes(body.into()),

@@ -4,13 +4,15 @@ use std::io::{self, Write};
 
 use super::part::{Page, Part};
 use super::rows::{Item, Rows};
-use crate::http::html::escape;
+use crate::http::html::{END_OF_PAGE, begin_page, escape};
 use crate::resource_path::{ResourcePath, encode_segment};
 
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;\
-color-scheme:light dark}table{border-collapse:collapse;width:100%}td,th{padding:.2rem .6rem;text-align:left}\
-td+td,th+th{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}a{text-decoration:none}\
-a:hover{text-decoration:underline}nav a{padding:.2rem .6rem}";
+/// On a narrow screen size and date stand below the name, which has the whole width then.
+const STYLE: &str = "table{border-collapse:collapse;width:100%}td,th{padding:.2rem .6rem;text-align:left;\
+vertical-align:top}td+td,th+th{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}\
+a{text-decoration:none}a:hover{text-decoration:underline}nav a{padding:.2rem .6rem}\
+@media(max-width:36rem){tr{display:grid;grid-template-columns:1fr auto;gap:0 1rem;padding:.2rem 0}td,th{padding:0}\
+td:first-child,th:first-child{grid-column:1/-1}td+td{font-size:.85em;opacity:.75}}";
 
 /// Writes a page that shows `part` of the folder at `path`.
 pub(super) fn write(
@@ -19,13 +21,8 @@ pub(super) fn write(
     rows: &Rows,
     part: Part,
 ) -> io::Result<()> {
-    let title = escape(&format!("{path}{}", if path.as_str().is_empty() { "" } else { "/" }));
-    write!(
-        target,
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title>\
-         <style>{STYLE}</style></head><body><h1>{title}</h1>\n"
-    )?;
+    let title = format!("{path}{}", if path.as_str().is_empty() { "" } else { "/" });
+    target.write_all(begin_page(&title, STYLE).as_bytes())?;
     write_pages(target, part, rows.len())?;
     target.write_all(b"<table><tr><th>Name</th><th>Size</th><th>Modified</th></tr>\n")?;
     if !path.as_str().is_empty() {
@@ -36,7 +33,7 @@ pub(super) fn write(
     }
     target.write_all(b"</table>\n")?;
     write_pages(target, part, rows.len())?;
-    target.write_all(b"</body></html>\n")
+    target.write_all(END_OF_PAGE.as_bytes())
 }
 
 fn write_item(target: &mut impl Write, item: &Item<'_>) -> io::Result<()> {

@@ -43,9 +43,10 @@ pub(super) fn content_length(head: &RequestHead) -> Option<u64> {
 /// be sent.
 pub(super) fn check_representation(head: &RequestHead, coding: Option<&HeaderValue>) -> Result<(), Problem> {
     if head.headers.contains_key(header::CONTENT_RANGE) {
-        return Err(Problem::document(
+        return Err(Problem::new(
             StatusCode::BAD_REQUEST,
-            "Content-Range on PUT: only whole files are stored, not parts of them (RFC 9110 14.5).",
+            "The request has a Content-Range field, but this server stores whole files only, not parts of them (RFC 9110 14.5). \
+             Send the whole file without the field.",
         ));
     }
     let stored = coding.map_or(&b"identity"[..], HeaderValue::as_bytes);
@@ -54,10 +55,10 @@ pub(super) fn check_representation(head: &RequestHead, coding: Option<&HeaderVal
         line.is_empty() || line.eq_ignore_ascii_case(b"identity") || line.eq_ignore_ascii_case(stored)
     };
     if !head.headers.lines(header::CONTENT_ENCODING).all(is_true) {
-        return Err(Problem::document(
+        return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "Content-Encoding on PUT: bodies are stored as they come, so a coded one would be served under a false label. \
-             Send it without the coding, or without the field under a name that tells of it (.gz).",
+            "The request has a Content-Encoding field, but this server stores bodies as they come and would serve this one \
+             as if it were not encoded. Decode it first, or store it under a name that says so (.gz), without the field.",
         )
         .with_header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity")));
     }
@@ -95,17 +96,18 @@ pub(super) fn check_received(
 
 /// 411: an empty file must be asked for.
 pub(super) fn length_required() -> Problem {
-    Problem::document(
+    Problem::new(
         StatusCode::LENGTH_REQUIRED,
-        "The request has no body and no Content-Length; nothing was changed. To store an empty file, send Content-Length: 0.",
+        "The request has no body and no Content-Length field. Nothing was changed. To store an empty file, send Content-Length: 0.",
     )
 }
 
 fn digest_in_trailer(field: IntegrityField) -> Problem {
-    Problem::document(
+    Problem::new(
         StatusCode::BAD_REQUEST,
         format!(
-            "{} stands behind the body, as a trailer, where it is not verified; nothing was changed. Send it as a header field.",
+            "The request has {} behind its body, as a trailer field, where this server does not verify it. Nothing was changed. \
+             Send it as a header field.",
             field.name()
         ),
     )

@@ -11,7 +11,7 @@ fn limits() -> Limits {
 }
 
 fn over<S>(stream: S, stopped: impl Future<Output = ()> + 'static) -> Http2Stream<S> {
-    let patience = Patience { idle: Box::new(|| limits().idle), limits: limits() };
+    let patience = Patience { idle: Box::new(|| limits().idle), limits: limits(), note: Box::new(|_| None) };
     Http2Stream::new(stream, stopped, patience)
 }
 

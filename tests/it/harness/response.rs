@@ -247,8 +247,10 @@ impl Response {
             405 => must(self.first("Allow").is_some(), "Allow"),
             // RFC 8144, 3.2: instead, who asks for it gets the representation.
             412 if self.first("Preference-Applied").is_none() => must(
-                self.first("Content-Type").is_some_and(|kind| kind.starts_with("application/problem+json")),
-                "a problem document",
+                self.first("Content-Type").is_some_and(|kind| {
+                    kind.starts_with("application/problem+json") || kind.starts_with("text/html")
+                }),
+                "a problem document, or its page for a browser",
             ),
             416 => must(
                 self.first("Content-Range").is_some_and(|range| range.starts_with("bytes */")),
