@@ -29,6 +29,7 @@ pub mod resource_path;
 pub mod root;
 pub mod semantics;
 pub mod server;
+mod sync;
 pub mod validator_store;
 pub mod words;
 pub mod write;

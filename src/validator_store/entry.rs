@@ -1,7 +1,6 @@
 //! [`Entry`]: what is known of one file, and for how long it may be believed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -15,6 +14,7 @@ use crate::resource_path::ResourcePath;
 use crate::root::{Locality, Location, MountMark, Stamp, Stamping};
 use crate::semantics::http_date::HttpDate;
 use crate::semantics::validators::Validators;
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// An entry whose stamp cannot tell of every change is believed this long: other machines change a
 /// remote file without our kernel knowing, and where no lease can be had a writer may have the file

@@ -4,8 +4,7 @@
 //! again and again does not start it again and again.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use rustix::io::Errno;
@@ -16,6 +15,8 @@ use super::entry::{Certainty, Entry, Read};
 use super::settle::{MEMORY_FILE_LIMIT, Settled, settle};
 use crate::resource_path::ResourcePath;
 use crate::root::{Filesystem, OpenError, OpenFile, Stamp, processors};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The readings under way.
 pub(super) struct Flights<R> {
@@ -170,12 +171,19 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
         let read = Read { path: path.clone(), location, reading, certainty, began, mounts };
         let entry = Arc::new(Entry::new(read, &self.dates, &*self.render));
         if certainty == Certainty::Certain {
-            self.entries.insert(path, Arc::clone(&entry));
-            // Only now: an event that comes after this finds the entry itself.
-            if flight.tainted.load(Ordering::Acquire) {
-                entry.evict();
-            }
+            self.keep(path, &entry, flight);
         }
         Outcome::Hashed(entry)
+    }
+
+    /// Keeps an entry, which is believed unless a change was announced since the flight began.
+    fn keep(&self, path: ResourcePath<'static>, entry: &Arc<Entry<R>>, flight: &Flight<R>) {
+        // `taint` takes the same lock: what is announced before is seen here, and what is announced later finds the
+        // entry. At no moment is there an entry that should not be believed.
+        let _flying = self.flights.lock();
+        if flight.tainted.load(Ordering::Acquire) {
+            entry.evict();
+        }
+        self.entries.insert(path, Arc::clone(entry));
     }
 }

@@ -5,13 +5,13 @@
 //! written is withheld as well: while a swap is undone, what others have saved there may come and go.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
 use crate::resource_path::ResourcePath;
 use crate::root::Stamp;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The versions that wait for their confirmation.
 pub(super) struct Withheld {
