@@ -46,7 +46,7 @@ impl Site {
             StoreOptions { algorithm: DigestAlgorithm::Xxh3, memory: 1 << 20, index: IndexMode::Off };
         let counts = Arc::new(Counts::default());
         let counted = Arc::clone(&counts);
-        let store = ValidatorStore::new(root, options, Box::new(move |_, _| counted.reading()));
+        let store = ValidatorStore::new(root, options, Box::new(move |_, _, _| counted.reading()));
         let site = Site { store, folder, counts, files: AtomicU64::new(0) };
         site.publish(site.staged(0));
         Arc::new(site)
