@@ -6,6 +6,7 @@
 mod cache;
 mod close;
 mod conflict;
+mod created;
 mod exchange;
 mod filesystem;
 mod guard;
@@ -17,6 +18,7 @@ mod mounts;
 mod open;
 mod outside;
 mod place;
+mod protection;
 mod reach;
 mod recover;
 mod reserved;

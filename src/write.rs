@@ -10,6 +10,7 @@ mod judge;
 mod outcome;
 mod prepare;
 mod quarantine;
+mod room;
 mod upload;
 
 use std::sync::Arc;
@@ -22,7 +23,7 @@ pub use prepare::prepare;
 pub use upload::Upload;
 
 use crate::resource_path::ResourcePath;
-use crate::root::{Occupant, OpenError, Parents, Place, SwapGuard, WriteError};
+use crate::root::{Occupant, OpenError, Parents, SwapGuard, WriteError};
 use crate::semantics::integrity::IntegrityMismatch;
 use crate::semantics::preconditions::{MethodClass, PreconditionField, Preconditions, Verdict};
 use crate::semantics::validators::Validators;
@@ -228,26 +229,20 @@ impl<R: Send + Sync + 'static> Writer<R> {
     ) -> Result<(), Refusal> {
         let place = match self.store.root().place(path, Parents::Existing) {
             Ok(place) => place,
-            Err(WriteError::Missing) => return self.judge_nothing(intent, preconditions),
+            Err(WriteError::Missing) => {
+                self.judge_nothing(intent, preconditions)?;
+                return Ok(self.store.root().check_missing_parents(path)?);
+            }
             Err(error) => return Err(error.into()),
         };
-        if matches!(place.occupant()?, Occupant::Nothing) {
+        let occupant = place.occupant()?;
+        if matches!(occupant, Occupant::Nothing) {
             self.judge_nothing(intent, preconditions)?;
         } else {
             self.judge_version(path, intent, preconditions).await?;
         }
-        place.check_writable()?;
-        self.check_room(&place, intent)
-    }
-
-    /// What was just displaced still takes room; it is given free where there is no other.
-    fn check_room(&self, place: &Place, intent: Intent) -> Result<(), Refusal> {
-        let Intent::Put(Some(length)) = intent else { return Ok(()) };
-        if length <= LARGE || place.free_space()? >= length {
-            return Ok(());
-        }
-        self.quarantine.make_room();
-        if place.free_space()? < length { Err(WriteError::Full.into()) } else { Ok(()) }
+        place.check_writable(&occupant)?;
+        self.check_room(&place, intent).await
     }
 
     /// Nothing is there: RFC 9110 13.2.1 has DELETE's 404 go before preconditions.

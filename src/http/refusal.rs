@@ -115,12 +115,8 @@ fn in_words(error: WriteError) -> (StatusCode, &'static str) {
             StatusCode::CONFLICT,
             "A folder on the way to the file was removed while the request was answered. Nothing was changed. Try again.",
         ),
-        WriteError::Forbidden => (
-            StatusCode::FORBIDDEN,
-            "The server's user may not write here. The owner or the permissions of the folder, or of the file, must change.",
-        ),
-        WriteError::ReadOnly => {
-            (StatusCode::FORBIDDEN, "The folder is on a filesystem that is mounted read-only.")
+        WriteError::Forbidden | WriteError::ReadOnly | WriteError::AppendOnly | WriteError::Immutable => {
+            (StatusCode::FORBIDDEN, forbidden(error))
         }
         WriteError::Full => (
             StatusCode::INSUFFICIENT_STORAGE,
@@ -134,6 +130,11 @@ fn in_words(error: WriteError) -> (StatusCode, &'static str) {
         WriteError::ParentNotAFolder => (
             StatusCode::CONFLICT,
             "The path leads through a file as if it were a folder. Choose another path.",
+        ),
+        WriteError::TooDeep => (
+            StatusCode::CONFLICT,
+            "More than 32 folders are missing on the way to the file, and one upload makes no more. Upload a file into one of \
+             them first.",
         ),
         WriteError::Folder => (
             StatusCode::CONFLICT,
@@ -165,6 +166,23 @@ fn in_words(error: WriteError) -> (StatusCode, &'static str) {
             StatusCode::CONFLICT,
             "Another program is writing to the file at the moment. Nothing was changed. Try again.",
         ),
+    }
+}
+
+/// Why nothing may be written at a place.
+fn forbidden(error: WriteError) -> &'static str {
+    match error {
+        WriteError::ReadOnly => "The folder is on a filesystem that is mounted read-only.",
+        WriteError::AppendOnly => {
+            "The folder is append-only (chattr +a): new files can be created directly in it, but no file can be replaced or \
+             deleted, and no folder made."
+        }
+        WriteError::Immutable => {
+            "The file or its folder must not be changed (chattr +i or +a). The operator has to take that attribute away first."
+        }
+        _ => {
+            "The server's user may not write here. The owner or the permissions of the folder, or of the file, must change."
+        }
     }
 }
 

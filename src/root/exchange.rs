@@ -73,6 +73,7 @@ impl Root {
         version: &mut StagedVersion,
         expected: Option<&Expected<'_>>,
     ) -> Result<Swap, WriteError> {
+        place.check_displaceable()?;
         version.reserve(place, expected.map(|expected| expected.tag))?;
         let Some(StagedName { name, .. }) = &version.name else { return Err(WriteError::Busy) };
         match swap(place, name) {
@@ -143,6 +144,7 @@ impl Root {
         place: &Place,
         expected: Option<&Expected<'_>>,
     ) -> Result<Swap, WriteError> {
+        place.check_displaceable()?;
         let Some(expected) = expected else {
             return match unlinkat(&place.directory, &place.name, AtFlags::empty()) {
                 Ok(()) => Ok(Swap::Done),

@@ -3,6 +3,7 @@
 use rustix::fs::{AtFlags, RenameFlags, renameat_with, unlinkat};
 
 use super::place::WriteError;
+use super::protection::Protection;
 use super::reserved::{LONGEST_NAME, Reserved};
 use super::stage::{Held, StagedFile, StagedName};
 use super::{Place, Root};
@@ -42,6 +43,11 @@ impl Root {
         let _lock = self.lock(&place);
         let (mut one, mut other) = (StagedFile::at(&place)?.complete()?, StagedFile::at(&place)?.complete()?);
         let leased = matches!(one.held(), Held::Leased(_));
+        if Protection::of(&place.directory)? == Protection::AppendOnly {
+            // The names of the probe could not be removed. Nothing is exchanged in this folder; in the folders below it
+            // names are exchanged as on any disk that knows append-only folders.
+            return Ok(if leased { SwapGuard::Lease } else { SwapGuard::Recheck });
+        }
         one.reserve_temporarily(&place, 0)?;
         other.reserve_temporarily(&place, 1)?;
         Ok(match (exchange(&place, &one.name, &other.name), leased) {

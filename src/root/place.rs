@@ -6,9 +6,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, fstatvfs, fsync, mkdirat, openat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, fstatvfs, openat};
 use rustix::io::Errno;
 
+use super::created::{self, CreatedDirectories, sync_directory};
 use super::open::{at, descriptor_path};
 use super::reserved::{LONGEST_NAME, Reserved};
 use super::stamp::{file_type, identity, stat};
@@ -50,10 +51,16 @@ pub enum WriteError {
     Forbidden,
     /// The filesystem is mounted read-only.
     ReadOnly,
+    /// The folder only takes new files (`chattr +a`).
+    AppendOnly,
+    /// The file or the folder must not change (`chattr +i`, or `+a` on the file).
+    Immutable,
     /// No space, no quota, or the file would be larger than it may be.
     Full,
     /// A name on the way is longer than the filesystem allows, or is none.
     BadName,
+    /// More folders are missing on the way than one write makes.
+    TooDeep,
     /// A folder on the way is a file.
     ParentNotAFolder,
     /// A folder is at the place.
@@ -106,15 +113,13 @@ impl From<OpenError> for WriteError {
     }
 }
 
-/// Folders made for a write, to be removed again in reverse order unless it succeeds.
-#[derive(Debug, Default)]
-struct CreatedDirectories(Vec<(OwnedFd, CString)>);
-
-impl Drop for CreatedDirectories {
-    fn drop(&mut self) {
-        for (parent, name) in self.0.drain(..).rev() {
-            // One that somebody has put something into stays.
-            let _ = rustix::fs::unlinkat(&parent, &name, AtFlags::REMOVEDIR);
+impl WriteError {
+    /// The same error, where a second try must not be made.
+    #[must_use]
+    pub fn for_good(self) -> Self {
+        match self {
+            Self::Full => Self::Io(Errno::NOSPC),
+            other => other,
         }
     }
 }
@@ -162,7 +167,10 @@ impl Root {
         if !missing.is_empty() && parents == Parents::Existing {
             return Err(WriteError::Missing);
         }
-        for segment in missing.split('/').filter(|segment| !segment.is_empty()) {
+        if created::segments(missing).count() > created::MOST {
+            return Err(WriteError::TooDeep);
+        }
+        for segment in created::segments(missing) {
             let segment = CString::new(segment).map_err(|_| WriteError::BadName)?;
             directory = created.enter(directory, segment)?;
         }
@@ -170,7 +178,7 @@ impl Root {
     }
 
     /// The deepest folder of `path` that exists, and what is missing below it.
-    fn nearest_directory<'a>(
+    pub(super) fn nearest_directory<'a>(
         &self,
         root: &RootDirectory,
         path: &'a ResourcePath<'_>,
@@ -235,23 +243,6 @@ impl Root {
 fn open_directory(path: Option<&Path>) -> Result<OwnedFd, WriteError> {
     let path = path.ok_or(WriteError::Folder)?;
     Ok(openat(CWD, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
-}
-
-impl CreatedDirectories {
-    /// Makes `name` in `directory` if it is missing, and opens it.
-    fn enter(&mut self, directory: OwnedFd, name: CString) -> Result<OwnedFd, WriteError> {
-        let made = match mkdirat(&directory, &name, Mode::from_raw_mode(0o777)) {
-            Ok(()) => true,
-            Err(Errno::EXIST) => false,
-            Err(errno) => return Err(errno.into()),
-        };
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let entered = openat(&directory, &name, flags, Mode::empty());
-        if made {
-            self.0.push((directory, name));
-        }
-        Ok(entered?)
-    }
 }
 
 impl Place {
@@ -347,15 +338,6 @@ impl Place {
         }
     }
 
-    /// Whether the server's user may change names here; asked before a body is received.
-    ///
-    /// # Errors
-    /// [`WriteError::Forbidden`] or [`WriteError::ReadOnly`].
-    pub fn check_writable(&self) -> Result<(), WriteError> {
-        let access = Access::WRITE_OK | Access::EXEC_OK;
-        Ok(rustix::fs::accessat(&self.directory, c".", access, AtFlags::EACCESS)?)
-    }
-
     /// How many bytes there is room for.
     ///
     /// # Errors
@@ -372,20 +354,13 @@ impl Place {
     /// # Errors
     /// [`WriteError`]: whether the change survives a power failure is then unknown.
     pub fn sync(&self) -> Result<(), WriteError> {
-        let parents = self.created.0.iter().map(|(parent, _)| parent);
-        for folder in std::iter::once(&self.directory).chain(parents) {
-            match fsync(folder) {
-                // There is nothing to write to a disk, or nothing that can be asked for it.
-                Err(Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS) => {}
-                other => other?,
-            }
-        }
-        Ok(())
+        sync_directory(&self.directory)?;
+        self.created.sync(&self.directory)
     }
 
     /// The write succeeded: folders made for it stay.
     pub fn keep_directories(&mut self) {
-        self.created.0.clear();
+        self.created.keep();
     }
 
     /// The directory as device and inode.

@@ -16,6 +16,7 @@ use super::filesystem::{StoreErrors, store_errors};
 use super::lease::{LeaseProbe, LeasedFile};
 use super::metadata::{have_one_owner, take_over};
 use super::place::{Place, WriteError};
+use super::protection::Protection;
 use super::reserved::{Kind, LONGEST_NAME, Reserved};
 use super::{OpenFile, Root, Stamp};
 use crate::resource_path::ResourcePath;
@@ -173,12 +174,16 @@ impl StagedFile {
             Err(Errno::PERM) if fstat(&directory).is_ok_and(|status| status.st_nlink == 0) => {
                 Err(WriteError::Missing)
             }
+            Err(Errno::PERM) if Protection::of(&directory) == Ok(Protection::Immutable) => {
+                Err(WriteError::Immutable)
+            }
             Err(errno) => Err(errno.into()),
         }
     }
 
     /// Where files cannot be without a name.
     fn with_a_name(directory: OwnedFd) -> Result<Self, WriteError> {
+        Protection::of(&directory)?.check_names_can_go()?;
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
         loop {
@@ -200,10 +205,19 @@ impl StagedFile {
     /// # Errors
     /// [`WriteError::Full`] and others; the file is of no use then.
     pub fn write(&mut self, mut bytes: &[u8]) -> Result<(), WriteError> {
+        self.write_rest(&mut bytes)
+    }
+
+    /// Appends all of `bytes`, and takes away from them what has been written.
+    ///
+    /// # Errors
+    /// [`WriteError::Full`]: the rest of `bytes` can be written once there is room. After any other error the file is of no
+    /// use.
+    pub fn write_rest(&mut self, bytes: &mut &[u8]) -> Result<(), WriteError> {
         while !bytes.is_empty() {
             match rustix::io::write(&self.fd, bytes) {
                 Ok(0) => return Err(WriteError::Full),
-                Ok(written) => bytes = &bytes[written..],
+                Ok(written) => *bytes = &bytes[written..],
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno.into()),
             }

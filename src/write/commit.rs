@@ -75,10 +75,6 @@ impl<R: Send + Sync + 'static> Writer<R> {
             log::error!("a write ended unexpectedly: {error}");
             Err(WriteError::Overloaded.into())
         });
-        if matches!(outcome, Err(Refusal::Impossible(WriteError::Full))) {
-            // For the next try.
-            self.quarantine.make_room();
-        }
         let outcome = outcome.unwrap_or_else(WriteOutcome::Refused);
         if let WriteOutcome::Unsettled(unsettled) = &outcome {
             self.unsettled.fetch_add(1, Ordering::Relaxed);
@@ -140,12 +136,16 @@ impl<R: Send + Sync + 'static> Writer<R> {
         mut find: impl FnMut() -> Result<Place, Refusal>,
         mut attempt: impl FnMut(&DirectoryLock<'_>, &Place) -> Result<Step<R>, Refusal>,
     ) -> Result<WriteOutcome<R>, Refusal> {
-        let began = Instant::now();
+        let (began, mut tries) = (Instant::now(), self.tries());
         for _ in 0..ATTEMPTS {
-            // A folder that was made for another write is removed again when that fails: it is made anew.
-            let vanished = |refused: &Refusal| matches!(refused, Refusal::Impossible(WriteError::Missing));
+            let mut may_pass = |refused: &Refusal| match refused {
+                // A folder that was made for another write is removed again when that fails: it is made anew.
+                Refusal::Impossible(WriteError::Missing) => true,
+                Refusal::Impossible(WriteError::Full) => tries.another(),
+                _ => false,
+            };
             let mut place = match find() {
-                Err(refused) if vanished(&refused) => continue,
+                Err(refused) if may_pass(&refused) => continue,
                 other => other?,
             };
             let attempted = {
@@ -153,7 +153,7 @@ impl<R: Send + Sync + 'static> Writer<R> {
                 attempt(&lock, &place)
             };
             let step = match attempted {
-                Err(refused) if vanished(&refused) => Step::Again,
+                Err(refused) if may_pass(&refused) => Step::Again,
                 other => other?,
             };
             match step {
@@ -290,13 +290,13 @@ impl<R: Send + Sync + 'static> Writer<R> {
 
     /// Gives a version mode, owner and attributes of what is at `place`, if anything is, and writes that to the disk.
     fn take_over(&self, ready: &mut Ready, place: &Place) -> Result<(), WriteError> {
-        ready.looks_like = ready.complete.version.take_over(place)?;
-        match self.options.durability {
-            Durability::Full | Durability::File if ready.looks_like.is_some() => {
-                ready.complete.version.sync()
-            }
-            Durability::Full | Durability::File | Durability::None => Ok(()),
+        let looks_like = self.with_room(|| ready.complete.version.take_over(place))?;
+        if looks_like.is_some() && self.options.durability != Durability::None {
+            // The error is told once: a second try would succeed without having stored anything.
+            ready.complete.version.sync().map_err(WriteError::for_good)?;
         }
+        ready.looks_like = looks_like;
+        Ok(())
     }
 }
 

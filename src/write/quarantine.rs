@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::judge::Remains;
 use crate::root::lease::{LeaseProbe, LeasedFile, disturbances, probe};
-use crate::root::{Held, OpenFile, Place, Stamp};
+use crate::root::{Held, OpenFile, Place, Stamp, WriteError};
 use crate::validator_store::ValidatorStore;
 
 /// How long a displaced version is kept.
@@ -23,6 +23,18 @@ const CAPACITY: usize = 256;
 /// How long a late writer may take.
 const WRITING_LIMIT: Duration = Duration::from_secs(60);
 
+/// How long it may take until the room of a released version counts as free.
+const RELEASE: Duration = Duration::from_millis(200);
+
+/// Whether room has become free just now, or is about to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Released {
+    /// Versions were released, perhaps for another write.
+    Some,
+    /// There were none.
+    Nothing,
+}
+
 /// Displaced versions, looked after by a thread of its own, which starts with the first one and sleeps while
 /// there is none.
 pub(super) struct Quarantine {
@@ -34,10 +46,11 @@ struct Shared {
     /// The oldest first.
     kept: Mutex<VecDeque<Kept>>,
     arrived: Condvar,
+    last_release: Mutex<Option<Instant>>,
     copy_beside: Box<CopyBeside>,
 }
 
-type CopyBeside = dyn Fn(&Place, &OpenFile) + Send + Sync;
+type CopyBeside = dyn Fn(&Place, &OpenFile) -> Result<(), WriteError> + Send + Sync;
 
 /// A displaced version.
 struct Kept {
@@ -63,13 +76,14 @@ struct Written {
 
 impl Quarantine {
     pub(super) fn new<R: Send + Sync + 'static>(store: Arc<ValidatorStore<R>>) -> Self {
-        let copy_beside = move |place: &Place, file: &OpenFile| {
-            if let Err(error) = store.root().copy_beside(place, file) {
-                log::error!("what somebody wrote to a version that was just replaced is lost: {error:?}");
-            }
+        let copy_beside =
+            Box::new(move |place: &Place, file: &OpenFile| store.root().copy_beside(place, file).map(drop));
+        let shared = Shared {
+            kept: Mutex::default(),
+            arrived: Condvar::new(),
+            last_release: Mutex::default(),
+            copy_beside,
         };
-        let copy_beside = Box::new(copy_beside);
-        let shared = Shared { kept: Mutex::default(), arrived: Condvar::new(), copy_beside };
         Self { shared: Arc::new(shared), started: Once::new() }
     }
 
@@ -100,9 +114,9 @@ impl Quarantine {
         }
     }
 
-    /// Gives free the room that displaced versions take, where nobody waits for them.
-    pub(super) fn make_room(&self) {
-        self.shared.lock().retain(|kept| !kept.is_undisturbed());
+    /// Releases the versions that nobody waits for, and with them the room that they take.
+    pub(super) fn make_room(&self) -> Released {
+        self.shared.make_room()
     }
 }
 
@@ -118,6 +132,34 @@ impl Kept {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, VecDeque<Kept>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn make_room(&self) -> Released {
+        let mut kept = self.lock();
+        let before = kept.len();
+        kept.retain(|kept| !kept.is_undisturbed());
+        let released = kept.len() < before;
+        drop(kept);
+        let mut last = self.last_release.lock().unwrap_or_else(PoisonError::into_inner);
+        if released {
+            *last = Some(Instant::now());
+        }
+        match last.is_some_and(|last| last.elapsed() < RELEASE) {
+            true => Released::Some,
+            false => Released::Nothing,
+        }
+    }
+
+    /// Copies what somebody wrote to a displaced version beside the file. Other displaced versions make room for it.
+    fn copy(&self, written: &Written) {
+        let copy = || (self.copy_beside)(&written.place, &written.file);
+        let copied = match copy() {
+            Err(WriteError::Full) if self.make_room() == Released::Some => copy(),
+            other => other,
+        };
+        if let Err(error) = copied {
+            log::error!("what somebody wrote to a version that was just replaced is lost: {error:?}");
+        }
     }
 
     /// Waits until there is something to look at, and then until it is time to.
@@ -208,11 +250,10 @@ impl Guard {
             return;
         }
         let (written, shared) = (Arc::new(written), Arc::clone(&self.shared));
-        let copy = move |written: &Written| (shared.copy_beside)(&written.place, &written.file);
-        let (theirs, copy_there) = (Arc::clone(&written), copy.clone());
+        let (theirs, there) = (Arc::clone(&written), Arc::clone(&shared));
         let thread = std::thread::Builder::new().name("conflict copy".to_owned());
-        if thread.spawn(move || copy_there(&theirs)).is_err() {
-            copy(&written);
+        if thread.spawn(move || there.copy(&theirs)).is_err() {
+            shared.copy(&written);
         }
     }
 }

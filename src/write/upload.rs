@@ -96,7 +96,7 @@ impl<R: Send + Sync + 'static> Upload<R> {
                     Spilled::new(writer.stage(&path, place.as_ref())?, algorithm, &expected)
                 }
             };
-            spilled.take(&piece)?;
+            spilled.take(&writer, &piece)?;
             Ok::<_, Refusal>((spilled, piece))
         });
         let (spilled, mut piece) = step.await.map_err(|_| WriteError::Overloaded)??;
@@ -120,10 +120,10 @@ impl<R: Send + Sync + 'static> Upload<R> {
             Some(spilled) => spilled,
             None => Spilled::new(writer.stage(&path, place)?, algorithm, &expected),
         };
-        spilled.take(&piece)?;
+        spilled.take(&writer, &piece)?;
         let Spilled { file, hasher, integrity } = spilled;
         expected.check(&integrity.finish()).map_err(Refusal::Mismatch)?;
-        let looks_like = place.map_or(Ok(None), |place| file.take_over(place))?;
+        let looks_like = place.map_or(Ok(None), |place| writer.with_room(|| file.take_over(place)))?;
         match writer.options.durability {
             Durability::Full | Durability::File => file.sync()?,
             Durability::None => {}
@@ -146,10 +146,10 @@ impl<R: Send + Sync + 'static> Writer<R> {
     /// An empty file on the filesystem of `path`: in the directory of `place` if that is known, since a link may
     /// lead to another filesystem.
     fn stage(&self, path: &ResourcePath<'_>, place: Option<&Place>) -> Result<StagedFile, WriteError> {
-        match place.map(StagedFile::at) {
+        self.with_room(|| match place.map(StagedFile::at) {
             Some(Err(WriteError::Missing)) | None => self.store.root().stage(path),
             Some(staged) => staged,
-        }
+        })
     }
 }
 
@@ -158,9 +158,13 @@ impl Spilled {
         Self { file, hasher: Hasher::new(algorithm), integrity: IntegrityHasher::new(expected) }
     }
 
-    fn take(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
+    fn take<R: Send + Sync + 'static>(
+        &mut self,
+        writer: &Writer<R>,
+        mut bytes: &[u8],
+    ) -> Result<(), WriteError> {
         self.hasher.update(bytes);
         self.integrity.update(bytes);
-        self.file.write(bytes)
+        writer.with_room(|| self.file.write_rest(&mut bytes))
     }
 }

@@ -40,6 +40,7 @@ mod ranges;
 mod remounts;
 mod replacing;
 mod resolution;
+mod room;
 mod sandbox;
 mod services;
 mod startup;

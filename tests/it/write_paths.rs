@@ -441,3 +441,48 @@ fn many_at_once_may_need_the_same_missing_folders() {
     }
     assert_nothing_left(&server);
 }
+
+#[test]
+fn one_upload_makes_a_bounded_number_of_folders() {
+    let server = Launch::writing().start();
+    let root = server.folder().root();
+    let deep = |folders: usize| format!("/{}file", "d/".repeat(folders));
+    for size in [10, 700_000] {
+        let body = vec![b'x'; size];
+        for question in
+            [put(deep(33), &body), put(deep(200), &body), request("PUT", deep(33)).chunked(&body, 70_000)]
+        {
+            let refused = server.ask(&question).expect_problem(409);
+            assert!(refused.text().contains("32"), "{refused}");
+            let waiting = question.field("Expect", "100-continue");
+            let mut client = server.connect();
+            client.send(waiting.clone().only_head().bytes());
+            client.next_head(&waiting).unwrap().expect(409);
+        }
+    }
+    assert!(tree(&root).is_empty());
+    server.ask(&put(deep(32), "deep")).expect(201);
+    server.get(deep(32)).expect_file(b"deep");
+    // Those that are there count no more.
+    server.ask(&put(deep(60), "deeper")).expect(201);
+    server.get(deep(60)).expect_file(b"deeper");
+}
+
+#[test]
+fn an_interrupted_upload_leaves_no_folders() {
+    let server = Launch::writing().start();
+    for size in [1000, 700_000, 3 << 20] {
+        let body = vec![b'x'; size];
+        let wrong = put("/a/b/c/file", &body).field("Content-MD5", "1B2M2Y8AsgTpgAmY7PhCfg==");
+        server.ask(&wrong).expect_problem(400);
+        for question in [put("/a/b/c/file", &body), request("PUT", "/a/b/c/file").chunked(&body, 70_000)] {
+            let mut client = server.connect();
+            let bytes = question.bytes();
+            client.send(&bytes[..bytes.len() - 10]);
+            client.finish_sending();
+            client.read_to_end();
+        }
+    }
+    assert!(tree(&server.folder().root()).is_empty());
+    assert_nothing_left(&server);
+}

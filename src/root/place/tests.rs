@@ -225,12 +225,12 @@ fn a_folder_tells_whether_it_can_be_written_to_and_how_much_room_there_is() {
     let around = Around::new();
     let root = around.root(SymlinkPolicy::Within);
     let place = root.place(&path("folder/new"), Parents::Existing).unwrap();
-    assert_eq!(place.check_writable(), Ok(()));
+    assert_eq!(place.check_writable(&Occupant::Nothing), Ok(()));
     assert!(place.free_space().unwrap() > 0);
     if !rustix::process::geteuid().is_root() {
         use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(around.path("served/folder"), fs::Permissions::from_mode(0o555)).unwrap();
-        assert_eq!(place.check_writable(), Err(WriteError::Forbidden));
+        assert_eq!(place.check_writable(&Occupant::Nothing), Err(WriteError::Forbidden));
         fs::set_permissions(around.path("served/folder"), fs::Permissions::from_mode(0o755)).unwrap();
     }
 }

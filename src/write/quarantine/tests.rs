@@ -45,8 +45,16 @@ fn quarantine(copy_beside: impl Fn(&OpenFile) + Send + Sync + 'static) -> Quaran
 }
 
 fn shared(copy_beside: impl Fn(&OpenFile) + Send + Sync + 'static) -> Arc<Shared> {
-    let copy_beside = Box::new(move |_: &Place, file: &OpenFile| copy_beside(file));
-    Arc::new(Shared { kept: Mutex::default(), arrived: Condvar::new(), copy_beside })
+    let copy_beside = Box::new(move |_: &Place, file: &OpenFile| {
+        copy_beside(file);
+        Ok(())
+    });
+    Arc::new(Shared {
+        kept: Mutex::default(),
+        arrived: Condvar::new(),
+        last_release: Mutex::default(),
+        copy_beside,
+    })
 }
 
 /// A quarantine that hands out what it would copy.
