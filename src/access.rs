@@ -9,6 +9,7 @@ mod extent;
 mod network;
 mod secret;
 mod verifier;
+mod writers;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -22,6 +23,7 @@ pub use network::Network;
 use secret::SecretError;
 pub use secret::{Secret, new_token, password_hash};
 use verifier::{Question, Verifier};
+pub use writers::Writers;
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -279,7 +279,7 @@ impl ServeArgs {
         let process = self.process.lower()?;
         let (addresses, listening) = self.listen.lower(port)?;
         let interfaces = self.listen.interfaces()?;
-        let (writes, hosts) = self.writes.lower(&interfaces, &access)?;
+        let (writes, trust, hosts) = self.writes.lower(&interfaces, &access)?;
         let (tls, redirect_from) = self.tls.lower()?;
         let headers = self.headers.lower(tls.is_some(), self.rules)?;
         Ok(Config {
@@ -304,6 +304,7 @@ impl ServeArgs {
                 headers,
                 own: if self.admin_bind.is_some() { OwnResources::Elsewhere } else { OwnResources::Here },
                 writes,
+                trust,
                 hosts,
                 access: Arc::new(access),
                 limits: self.limits.lower(),

@@ -61,7 +61,9 @@ use actix_web::http::header::HeaderValue;
 
 use crate::access::Access;
 use crate::http::rules::{Extra, Fingerprints, HeaderRules};
-use crate::http::{self, Fallback, Hosts, Limits, Listing, MountedSite, OwnResources, Site, SiteOptions};
+use crate::http::{
+    self, Fallback, Hosts, Limits, Listing, MountedSite, OwnResources, Site, SiteOptions, UploadTrust,
+};
 use crate::resource_path::{Dotfiles, ResourcePath};
 use crate::root::{Root, RootError, SymlinkPolicy};
 use crate::validator_store::digest::DigestAlgorithm;
@@ -96,6 +98,7 @@ pub struct FolderOptions {
     fallback: Fallback,
     cache_control: String,
     writes: WriteOptions,
+    trust: UploadTrust,
     hosts: Hosts,
     own: OwnResources,
 }
@@ -176,6 +179,7 @@ impl Default for FolderOptions {
             fallback: Fallback::NotFound,
             cache_control: "no-cache".to_owned(),
             writes: WriteOptions::READ_ONLY,
+            trust: UploadTrust::Editors,
             hosts: Hosts::Any,
             own: OwnResources::Elsewhere,
         }
@@ -247,6 +251,13 @@ impl FolderOptions {
     pub fn allow_uploads(mut self) -> Self {
         self.writes.uploads = Uploads::Allowed;
         self
+    }
+
+    /// Lets browsers run pages that were uploaded. Without it HTML, SVG and XML in a folder that takes uploads are saved instead of shown,
+    /// and run no scripts: a page runs with the rights of whoever looks at it, and whoever may write in the folder could have
+    /// written it.
+    pub fn trust_uploads(self) -> Self {
+        Self { trust: UploadTrust::All, ..self }
     }
 
     /// PUT creates files and replaces none.
@@ -324,6 +335,7 @@ impl FolderOptions {
             own: self.own,
             headers: HeaderRules::new(common, Vec::new(), Fingerprints::Ignored),
             writes: self.writes,
+            trust: self.trust,
             hosts: self.hosts,
             access: Arc::new(Access::open()),
             limits: Limits::DEFAULT,

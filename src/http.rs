@@ -7,6 +7,7 @@ mod accept;
 mod access;
 mod access_log;
 mod body;
+mod confinement;
 pub mod cors;
 mod crowd;
 mod error;
@@ -45,17 +46,16 @@ use crate::access::{Access, Right, Visitor};
 use crate::resource_path::{Dotfiles, Form, ResourcePath};
 use crate::root::{Root, SwapGuard};
 use crate::semantics::preconditions::PreconditionField;
-use crate::validator_store::text::Text;
 use crate::validator_store::watch::WatchStatus;
 use crate::validator_store::{Entry, ValidatorStore};
 use crate::write::{Deletes, Uploads, WriteOptions, Writer};
+pub use confinement::UploadTrust;
 pub(crate) use crowd::{Crowd, UnderWay};
 use error::Problem;
 pub(crate) use express::{not_encrypted, too_many_connections};
 pub use fields::{Fields, renderer};
 pub use limits::{LARGEST_HEAD, Limits, Rate, SMALLEST_HEAD};
 use listing::Listings;
-use media_types::MediaType;
 use metrics::Metrics;
 pub use mount::MountedSite;
 pub use origin::Hosts;
@@ -90,6 +90,8 @@ pub struct SiteOptions {
     pub headers: HeaderRules,
     /// What may be written, and how.
     pub writes: WriteOptions,
+    /// Whose uploads may run as pages.
+    pub trust: UploadTrust,
     /// Under which names the server may be asked to write.
     pub hosts: Hosts,
     /// Who may read and write what.
@@ -222,12 +224,6 @@ impl Site {
         }
     }
 
-    /// The content coding under which a file at `path` is sent.
-    fn coding_at(&self, path: &ResourcePath<'_>) -> Option<HeaderValue> {
-        let ruled = self.extra(path).content_encoding.clone();
-        ruled.or_else(|| MediaType::of(path.name(), Text::Other).coding)
-    }
-
     /// The same for what a request target stands for.
     fn extra_of_target(&self, path: &str) -> Arc<Extra> {
         self.extra(self.meant_by(path).file())
@@ -250,7 +246,7 @@ impl Site {
 
     /// The same for an entry, of whose answers more is kept.
     fn kept(&self, entry: &Entry<Fields>) -> Arc<Kept> {
-        entry.rendered().keeping.get(self.edition, || self.extra(entry.path()))
+        entry.rendered().keeping.get(self.edition, || self.extra_of_file(entry.path(), entry.rendered()))
     }
 
     /// The fields of a 404 for a program, where they are the same for everybody.

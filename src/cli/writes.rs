@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::{UsageError, size};
 use crate::access::{Access, Right};
-use crate::http::Hosts;
+use crate::http::{Hosts, UploadTrust};
 use crate::write::{Deletes, Durability, Replay, Unconditional, Uploads, WriteOptions};
 
 #[derive(Debug, Args)]
@@ -40,6 +40,9 @@ pub(super) struct WriteArgs {
     /// Allow writing although anybody who can reach the address may
     #[arg(long, env = "IFMATCH_INSECURE_WRITES", value_parser = FalseyValueParser::new())]
     insecure_writes: bool,
+    /// Let pages run that others have uploaded: without it browsers save them
+    #[arg(long, env = "IFMATCH_TRUST_UPLOADS", value_parser = FalseyValueParser::new())]
+    trust_uploads: bool,
     /// A name besides localhost under which a server on this machine may be asked to write (behind a proxy); may be given several times
     #[arg(long, value_name = "NAME", value_delimiter = ',', env = "IFMATCH_ALLOW_HOST")]
     allow_host: Vec<String>,
@@ -62,7 +65,8 @@ impl WriteArgs {
         self,
         interfaces: &[IpAddr],
         access: &Access,
-    ) -> Result<(WriteOptions, Hosts), UsageError> {
+    ) -> Result<(WriteOptions, UploadTrust, Hosts), UsageError> {
+        let trust = if self.trust_uploads { UploadTrust::All } else { UploadTrust::Editors };
         let options = WriteOptions {
             uploads: match (self.allow_upload || self.allow_all, self.create_only) {
                 (false, _) => Uploads::Refused,
@@ -83,6 +87,11 @@ impl WriteArgs {
             },
             limit: self.max_upload_size,
         };
+        if self.trust_uploads && options.uploads == Uploads::Refused {
+            return Err(UsageError(
+                "--trust-uploads lets uploaded pages run; allow uploads with --allow-upload".to_owned(),
+            ));
+        }
         if self.create_only && options.uploads == Uploads::Refused {
             return Err(UsageError(
                 "--create-only says how PUT works; allow it with --allow-upload".to_owned(),
@@ -100,8 +109,8 @@ impl WriteArgs {
                  change the folder; give accounts with --auth, bind to 127.0.0.1 (behind a proxy that authenticates), or say --insecure-writes"
                 )))
             }
-            Some(_) => Ok((options, Hosts::Any)),
-            None => Ok((options, Hosts::Loopback(self.allow_host))),
+            Some(_) => Ok((options, trust, Hosts::Any)),
+            None => Ok((options, trust, Hosts::Loopback(self.allow_host))),
         }
     }
 }

@@ -295,7 +295,7 @@ async fn respond_unhashed(
     };
     let mut fields = site.store.render(path, &validators, text);
     fields.entity_tag = respond::weak_tag();
-    let extra = site.extra(path);
+    let extra = site.extra_of_file(path, &fields);
     let representation = Representation {
         validators: &validators,
         date: None,

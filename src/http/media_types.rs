@@ -7,6 +7,8 @@ use std::path::Path;
 
 use actix_web::http::header::HeaderValue;
 
+use super::Site;
+use crate::resource_path::ResourcePath;
 use crate::validator_store::text::Text;
 
 const OCTET_STREAM: &str = "application/octet-stream";
@@ -155,6 +157,25 @@ impl MediaType {
         let value = HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static(OCTET_STREAM));
         Self { value, coding }
     }
+}
+
+impl Site {
+    /// The content coding under which a file at `path` is sent.
+    pub(super) fn coding_at(&self, path: &ResourcePath<'_>) -> Option<HeaderValue> {
+        let ruled = self.extra(path).content_encoding.clone();
+        ruled.or_else(|| MediaType::of(path.name(), Text::Other).coding)
+    }
+}
+
+/// Reports whether browsers run the scripts in a document of this type: in HTML, and in all XML, which can have elements of XHTML and a
+/// style sheet. (PDF has scripts of its own, which see nothing of a site.)
+pub(super) fn is_active(media_type: &HeaderValue) -> bool {
+    let Ok(text) = media_type.to_str() else { return true };
+    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let (main, sub) = essence.split_once('/').unwrap_or((&essence, ""));
+    let is_xml =
+        sub.ends_with("+xml") || matches!((main, sub), ("text" | "application", "xml") | ("text", "xsl"));
+    is_xml || (main, sub) == ("text", "html")
 }
 
 /// Reports whether the bytes have a say about a file with this name.

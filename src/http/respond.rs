@@ -215,6 +215,7 @@ pub(super) fn not_found_page(
     let mut response = HttpResponse::with_body(StatusCode::NOT_FOUND, body);
     let headers = response.headers_mut();
     describe_content(headers, representation);
+    representation.extra.confinement.describe_page(headers);
     insert(headers, header::CACHE_CONTROL, Some(&HeaderValue::from_static("no-cache")));
     insert(headers, header::DATE, date_field(now()).as_ref());
     insert(headers, NOSNIFF.0, Some(&NOSNIFF.1));
@@ -260,6 +261,7 @@ fn accompany(target: &mut impl ResponseFields, representation: &Representation<'
         false => insert(target, header::VARY, vary),
     }
     extra.describe(target);
+    extra.confinement.describe(target, extra);
 }
 
 /// A body that has a length and is not sent: the answer to HEAD.

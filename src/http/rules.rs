@@ -11,6 +11,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use arc_swap::ArcSwapOption;
 use mime_guess::mime::Mime;
 
+pub use super::confinement::Confinement;
 use super::cors::Origins;
 use super::express::Heads;
 use super::fields::ResponseFields;
@@ -89,6 +90,8 @@ pub struct Extra {
     pub fields: Vec<Field>,
     /// Whose web pages may read it.
     pub origins: Origins,
+    /// What browsers may do with the representation.
+    pub confinement: Confinement,
 }
 
 /// What is different for some files. Of several rules about a file each adds to the ones before it, and the last one counts
@@ -143,6 +146,7 @@ impl Default for Extra {
             content_encoding: None,
             fields: Vec::new(),
             origins: Origins::None,
+            confinement: Confinement::None,
         }
     }
 }

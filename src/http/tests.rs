@@ -18,6 +18,7 @@ pub(super) fn site(folder: &std::path::Path) -> Site {
         own: OwnResources::Here,
         headers: HeaderRules::default(),
         writes: WriteOptions::READ_ONLY,
+        trust: UploadTrust::Editors,
         hosts: Hosts::Any,
         access: Arc::new(crate::access::Access::open()),
         limits: Limits::DEFAULT,

@@ -283,7 +283,7 @@ async fn respond_refusal(
         (Err(OpenError::Missing), _) | (_, None) => return refusal::problem(&refused, head).respond_to(head),
         (Err(_), Some(field)) => return Problem::failed_in_motion(field).respond_to(head),
     };
-    let extra = site.extra(path);
+    let extra = site.extra_of_file(path, entry.rendered());
     let current = representation(&entry, &extra);
     let Some(field) = field else {
         return refusal::problem(&refused, head).with_validators_of(&current).respond_to(head);

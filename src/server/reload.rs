@@ -19,7 +19,7 @@ const SETTLE: Duration = Duration::from_millis(200);
 const LONGEST_SAVE: usize = 50;
 
 /// The options that can be changed.
-const APPLIED: [&str; 13] = [
+const APPLIED: [&str; 14] = [
     "allow-host",
     "auth",
     "auth-file",
@@ -33,6 +33,7 @@ const APPLIED: [&str; 13] = [
     "private",
     "security-headers",
     "spa",
+    "trust-uploads",
 ];
 
 /// Accounts, names and origins are judged together with these: whether everybody who can reach the server may write, and what there

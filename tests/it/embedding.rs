@@ -448,3 +448,38 @@ fn the_example_is_an_application_that_works() {
     known(&get("/notes/todo.txt").field("Accept-Encoding", "gzip")).expect_file(b"two");
     application.ask(&put("/assets/file.txt", "new")).expect_problem(405);
 }
+
+#[test]
+fn an_uploaded_page_runs_only_if_the_application_trusts_uploads() {
+    for (options, sandbox) in [(uploads(), Some("sandbox")), (uploads().trust_uploads(), None)] {
+        let folder = folder();
+        let application = Application::at("/notes", &folder, options);
+        application.ask(&put("/notes/page.html", "<script>alert(1)</script>")).expect(201);
+        let response = application.get("/notes/page.html").expect(200);
+        assert_eq!(response.field("Content-Security-Policy"), sandbox, "{response}");
+        assert_eq!(response.field("Content-Disposition").is_some(), sandbox.is_some(), "{response}");
+    }
+    let folder = folder();
+    folder.write("page.html", "read only");
+    let response = Application::at("/", &folder, FolderOptions::new()).get("/page.html").expect(200);
+    assert_eq!(response.field("Content-Security-Policy"), None, "{response}");
+}
+
+#[test]
+fn a_file_that_is_stored_encoded_keeps_its_coding_behind_compress() {
+    let folder = folder();
+    folder.write("logo.svgz", b"\x1f\x8b\x08 and so on");
+    let application = Application::start({
+        let root = folder.root().to_owned();
+        move |listener| {
+            let opened = ifmatch::open(root).unwrap();
+            let app = move || App::new().wrap(Compress::default()).service(ifmatch::service("", &opened));
+            HttpServer::new(app).workers(1).disable_signals().listen(listener).unwrap().run()
+        }
+    });
+    for (target, coding) in [("/logo.svgz", "gzip"), ("/file.txt", "identity")] {
+        let response = application.ask(&get(target).field("Accept-Encoding", "gzip, br")).expect(200);
+        assert_eq!(response.lines("Content-Encoding"), [coding], "{response}");
+        assert_eq!(response.body, std::fs::read(folder.path(&target[1..])).unwrap(), "{response}");
+    }
+}

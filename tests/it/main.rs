@@ -51,6 +51,7 @@ mod tls;
 mod unsettled;
 mod upload_bodies;
 mod upload_deaths;
+mod uploaded_pages;
 mod uploads;
 mod validators;
 mod watcher;
