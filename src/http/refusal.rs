@@ -104,7 +104,9 @@ fn impossible(error: WriteError, head: &RequestHead) -> Problem {
     let (status, detail) = in_words(error);
     let problem = Problem::new(status, detail);
     match error {
-        WriteError::Busy | WriteError::RootGone | WriteError::Overloaded => problem.with_retry_after(1),
+        WriteError::Busy | WriteError::Locked | WriteError::RootGone | WriteError::Overloaded => {
+            problem.with_retry_after(1)
+        }
         _ => problem,
     }
 }
@@ -148,6 +150,24 @@ fn in_words(error: WriteError) -> (StatusCode, &'static str) {
             StatusCode::CONFLICT,
             "The file is a mount point and cannot be replaced. Mount the folder in which it lies instead.",
         ),
+        WriteError::RootGone | WriteError::Overloaded | WriteError::NotStored | WriteError::Io(_) => {
+            of_the_machine(error)
+        }
+        WriteError::Busy => (
+            StatusCode::CONFLICT,
+            "Another program is writing to the file at the moment, or others keep replacing it. Nothing was changed. Try again.",
+        ),
+        WriteError::Locked => (
+            StatusCode::CONFLICT,
+            "Another program on the server's machine holds a lock (flock) on the folder, and while it does nothing is written \
+             there. Nothing was changed. Try again; the server's log names the process.",
+        ),
+    }
+}
+
+/// What is no fault of the request.
+fn of_the_machine(error: WriteError) -> (StatusCode, &'static str) {
+    match error {
         WriteError::RootGone => (
             StatusCode::SERVICE_UNAVAILABLE,
             "The folder with the files of this server is not there at the moment. Try again.",
@@ -159,13 +179,7 @@ fn in_words(error: WriteError) -> (StatusCode, &'static str) {
             StatusCode::INTERNAL_SERVER_ERROR,
             "The filesystem did not store what was sent, although it reported no error. Nothing was changed. Its disk may be full.",
         ),
-        WriteError::Io(_) => {
-            (StatusCode::INTERNAL_SERVER_ERROR, "The file could not be written. The server's log says why.")
-        }
-        WriteError::Busy => (
-            StatusCode::CONFLICT,
-            "Another program is writing to the file at the moment. Nothing was changed. Try again.",
-        ),
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, "The file could not be written. The server's log says why."),
     }
 }
 

@@ -69,8 +69,10 @@ pub enum WriteError {
     NotAFile,
     /// The place is a mount point of its own, and cannot be swapped.
     MountPoint,
-    /// Somebody else holds the directory's lock, or keeps changing it.
+    /// Others keep changing what is there.
     Busy,
+    /// Another process holds the directory's lock.
+    Locked,
     /// The served folder itself is gone.
     RootGone,
     /// The machine is short of descriptors or memory.

@@ -33,6 +33,28 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
     /// # Errors
     /// [`OpenError::Busy`] when it does change, or somebody wants to change it.
     pub fn examine(&self, path: &ResourcePath<'_>, held: &Held) -> Result<Arc<Entry<R>>, OpenError> {
+        self.examine_within(path, held, u64::MAX)?.ok_or(OpenError::Busy)
+    }
+
+    /// The same without reading much: `None` if a large file would have to be read.
+    ///
+    /// # Errors
+    /// [`OpenError::Busy`], as [`examine`](Self::examine).
+    pub fn examine_at_once(
+        &self,
+        path: &ResourcePath<'_>,
+        held: &Held,
+    ) -> Result<Option<Arc<Entry<R>>>, OpenError> {
+        self.examine_within(path, held, MEMORY_FILE_LIMIT)
+    }
+
+    /// The same; `None` if more than `most` bytes would have to be read.
+    fn examine_within(
+        &self,
+        path: &ResourcePath<'_>,
+        held: &Held,
+        most: u64,
+    ) -> Result<Option<Arc<Entry<R>>>, OpenError> {
         let (file, began) = (held.file(), Instant::now());
         let stamp = file.stamp_now()?;
         let filesystem = self.root.filesystem(path, file);
@@ -43,7 +65,7 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
             && !known.is_evicted()
             && matches!(held, Held::Leased(_))
         {
-            return Ok(Arc::clone(known));
+            return Ok(Some(Arc::clone(known)));
         }
         let indexed = match held {
             Held::Leased(_) if stamp.size > MEMORY_FILE_LIMIT => self.index.find(&filesystem, &stamp),
@@ -51,13 +73,14 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
         };
         let (digest, body) = match indexed {
             Some(digest) => (digest, None),
+            None if stamp.size > most => return Ok(None),
             None => {
                 read_held(file, &stamp, self.algorithm, || held.is_undisturbed())?.ok_or(OpenError::Busy)?
             }
         };
         let text = text_of(body.as_ref(), file, &stamp)?;
         let reading = Reading { stamp, digest, body, text, filesystem, proof: Proof::Lease };
-        self.entry(path, reading, began)
+        self.entry(path, reading, began).map(Some)
     }
 
     /// Records a version that has just got its name at `path`, so that the next request finds it. What

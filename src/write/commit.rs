@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::judge::{Displaced, Judgement, Remains};
+use super::judge::{Displaced, Judgement, ReadBefore, Remains};
 use super::upload::{Complete, Upload};
 use super::{Durability, Intent, Refusal, Replay, Unsettled, UnsettledState, WriteOutcome, Writer};
 use crate::resource_path::ResourcePath;
-use crate::root::{Creation, DirectoryLock, Parents, Place, Stamp, Swap, WriteError};
+use crate::root::{Creation, DirectoryLock, Held, Parents, Place, Stamp, Swap, WriteError};
 use crate::semantics::preconditions::{PreconditionField, Preconditions};
 use crate::validator_store::Entry;
 
@@ -19,6 +19,9 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// How often a commit begins again because others were faster.
 const ATTEMPTS: usize = 64;
 
+/// How often a commit reads a large file again because another one is there now.
+const READINGS: usize = 8;
+
 /// How one attempt ended.
 enum Step<R> {
     /// With this outcome; what was displaced is looked after.
@@ -27,6 +30,8 @@ enum Step<R> {
     Again,
     /// Somebody is writing: wait a moment.
     Wait,
+    /// This file is large and has to be read first, without the lock: others write to the directory meanwhile.
+    Read(Held),
 }
 
 /// A version that is ready to be published.
@@ -107,11 +112,15 @@ impl<R: Send + Sync + 'static> Writer<R> {
             self.take_over(&mut ready, place)?;
         }
         self.repeat(
+            &path,
             || match known_place.take() {
                 Some(place) => Ok(place),
                 None => self.place_for_put(&path, intent, preconditions),
             },
-            |lock, place| self.attempt_put(lock, place, &path, intent, &mut ready, preconditions),
+            |lock, place, before| {
+                let judgement = self.judge_place(&path, place, intent, preconditions, before)?;
+                self.attempt_put(lock, place, &path, &mut ready, judgement)
+            },
         )
     }
 
@@ -122,21 +131,24 @@ impl<R: Send + Sync + 'static> Writer<R> {
         preconditions: &Preconditions<'_>,
     ) -> Result<WriteOutcome<R>, Refusal> {
         self.repeat(
+            path,
             || match self.store.root().place_of_name(path) {
                 Err(WriteError::Missing) => Err(Refusal::Nothing),
                 other => Ok(other?),
             },
-            |lock, place| self.attempt_delete(lock, place, path, preconditions),
+            |lock, place, before| self.attempt_delete(lock, place, path, preconditions, before),
         )
     }
 
     /// Steps 3 to 6, again and again while others are faster.
     fn repeat(
         &self,
+        path: &ResourcePath<'_>,
         mut find: impl FnMut() -> Result<Place, Refusal>,
-        mut attempt: impl FnMut(&DirectoryLock<'_>, &Place) -> Result<Step<R>, Refusal>,
+        mut attempt: impl FnMut(&DirectoryLock<'_>, &Place, Option<ReadBefore<R>>) -> Result<Step<R>, Refusal>,
     ) -> Result<WriteOutcome<R>, Refusal> {
-        let (began, mut tries) = (Instant::now(), self.tries());
+        let (mut began, mut tries) = (Instant::now(), self.tries());
+        let (mut before, mut readings) = (None, 0);
         for _ in 0..ATTEMPTS {
             let mut may_pass = |refused: &Refusal| match refused {
                 // A folder that was made for another write is removed again when that fails: it is made anew.
@@ -144,37 +156,54 @@ impl<R: Send + Sync + 'static> Writer<R> {
                 Refusal::Impossible(WriteError::Full) => tries.another(),
                 _ => false,
             };
-            let mut place = match find() {
+            let place = match find() {
                 Err(refused) if may_pass(&refused) => continue,
                 other => other?,
             };
             let attempted = {
                 let lock = self.store.root().lock(&place)?;
-                attempt(&lock, &place)
+                attempt(&lock, &place, before.take())
             };
             let step = match attempted {
                 Err(refused) if may_pass(&refused) => Step::Again,
                 other => other?,
             };
-            match step {
-                Step::Done(outcome, displaced) => {
-                    let synced = match self.options.durability {
-                        Durability::Full => place.sync(),
-                        Durability::File | Durability::None => Ok(()),
-                    };
-                    place.keep_directories();
-                    self.quarantine.keep(place, displaced);
-                    return Ok(match synced {
-                        Ok(()) => outcome,
-                        Err(cause) => outcome.unsettled(cause),
-                    });
+            let step = match step {
+                Step::Read(_) if readings == READINGS => return Err(Refusal::Writers),
+                Step::Read(held) => {
+                    before = self.read_before(path, held)?;
+                    if before.is_some() { Step::Again } else { Step::Wait }
                 }
-                Step::Again => {}
+                step => step,
+            };
+            match step {
+                Step::Done(outcome, displaced) => return Ok(self.finish(place, outcome, displaced)),
+                Step::Again if before.is_some() => (readings, began) = (readings + 1, Instant::now()),
+                Step::Again | Step::Read(_) => {}
                 Step::Wait if began.elapsed() >= WRITERS_PATIENCE => return Err(Refusal::Writers),
                 Step::Wait => std::thread::sleep(PAUSE),
             }
         }
         Err(Refusal::Writers)
+    }
+
+    /// What remains to be done without the lock once the names are as they should be.
+    fn finish(
+        &self,
+        mut place: Place,
+        outcome: WriteOutcome<R>,
+        displaced: Option<Remains>,
+    ) -> WriteOutcome<R> {
+        let synced = match self.options.durability {
+            Durability::Full => place.sync(),
+            Durability::File | Durability::None => Ok(()),
+        };
+        place.keep_directories();
+        self.quarantine.keep(place, displaced);
+        match synced {
+            Ok(()) => outcome,
+            Err(cause) => outcome.unsettled(cause),
+        }
     }
 
     pub(super) fn existing_place(&self, path: &ResourcePath<'_>) -> Result<Option<Place>, Refusal> {
@@ -204,12 +233,12 @@ impl<R: Send + Sync + 'static> Writer<R> {
         lock: &DirectoryLock<'_>,
         place: &Place,
         path: &ResourcePath<'_>,
-        intent: Intent,
         ready: &mut Ready,
-        preconditions: &Preconditions<'_>,
+        judgement: Judgement<R>,
     ) -> Result<Step<R>, Refusal> {
-        match self.judge_place(path, place, intent, preconditions)? {
+        match judgement {
             Judgement::Writers => Ok(Step::Wait),
+            Judgement::Unread(held) => Ok(Step::Read(held)),
             Judgement::Refuse(Refusal::Failed(PreconditionField::IfMatch), Some(entry))
                 if self.options.replay == Replay::Succeeds && entry.digest() == ready.complete.digest =>
             {
@@ -257,9 +286,11 @@ impl<R: Send + Sync + 'static> Writer<R> {
         place: &Place,
         path: &ResourcePath<'_>,
         preconditions: &Preconditions<'_>,
+        before: Option<ReadBefore<R>>,
     ) -> Result<Step<R>, Refusal> {
-        let displaced = match self.judge_place(path, place, Intent::Delete, preconditions)? {
+        let displaced = match self.judge_place(path, place, Intent::Delete, preconditions, before)? {
             Judgement::Writers => return Ok(Step::Wait),
+            Judgement::Unread(held) => return Ok(Step::Read(held)),
             Judgement::Refuse(refusal, _) => return Err(refusal),
             Judgement::Create => return Err(Refusal::Nothing),
             Judgement::Displace(displaced) => displaced,

@@ -45,6 +45,20 @@ pub(super) struct Version {
     tag: String,
 }
 
+/// A version that was read while its directory was not locked, and has been held since.
+pub(super) struct ReadBefore<R> {
+    held: Held,
+    entry: Arc<Entry<R>>,
+}
+
+impl<R> ReadBefore<R> {
+    /// Whether `file` is that version still. Without a lease that is only likely, and the swap looks again.
+    fn is(&self, file: &OpenFile) -> bool {
+        let same = |stamp: Stamp| stamp == file.stamp() && stamp == self.entry.stamp();
+        self.held.file().stamp_now().is_ok_and(same) && self.held.is_undisturbed()
+    }
+}
+
 /// What is to happen.
 pub(super) enum Judgement<R> {
     /// There is nothing, and that is as it should be.
@@ -55,6 +69,8 @@ pub(super) enum Judgement<R> {
     Refuse(Refusal, Option<Arc<Entry<R>>>),
     /// Somebody is writing to it; it is worth waiting for a moment.
     Writers,
+    /// That depends on what this large file is, which must not be read while the directory is locked.
+    Unread(Held),
 }
 
 impl Displaced {
@@ -87,18 +103,19 @@ impl Displaced {
 }
 
 impl<R: Send + Sync + 'static> Writer<R> {
-    /// Judges what is at `place`, whose directory is locked.
+    /// Judges what is at `place`, whose directory is locked: by what was read before, if that is still there.
     pub(super) fn judge_place(
         &self,
         path: &ResourcePath<'_>,
         place: &Place,
         intent: Intent,
         preconditions: &Preconditions<'_>,
+        before: Option<ReadBefore<R>>,
     ) -> Result<Judgement<R>, WriteError> {
         if intent == Intent::Delete
             && let Some(link) = place.link_stamp()
         {
-            return self.judge_link(path, link, preconditions);
+            return self.judge_link(path, link, preconditions, before);
         }
         let file = match place.open() {
             Ok(Some(file)) => file,
@@ -109,6 +126,9 @@ impl<R: Send + Sync + 'static> Writer<R> {
             }
             Err(error) => return Err(error),
         };
+        if let Some(before) = before.filter(|before| before.is(&file)) {
+            return Ok(self.judge_entry(intent, preconditions, before.held, before.entry));
+        }
         let held = match LeasedFile::take(file) {
             Ok(leased) => Held::Leased(leased),
             Err((file, LeaseProbe::Unavailable)) => Held::Unleased(file),
@@ -127,6 +147,7 @@ impl<R: Send + Sync + 'static> Writer<R> {
         path: &ResourcePath<'_>,
         link: Stamp,
         preconditions: &Preconditions<'_>,
+        before: Option<ReadBefore<R>>,
     ) -> Result<Judgement<R>, WriteError> {
         let file = match self.store.root().open_node(path) {
             Ok(Node::File(file)) => file,
@@ -137,8 +158,14 @@ impl<R: Send + Sync + 'static> Writer<R> {
         if !preconditions.name_a_version() {
             return Ok(self.judge_anything(Intent::Delete, preconditions, None));
         }
-        let Some(held) = Held::hold(file) else { return Ok(Judgement::Writers) };
-        Ok(match self.judge_version_held(path, Intent::Delete, preconditions, held)? {
+        let judgement = match before.filter(|before| before.is(&file)) {
+            Some(before) => self.judge_entry(Intent::Delete, preconditions, before.held, before.entry),
+            None => match Held::hold(file) {
+                Some(held) => self.judge_version_held(path, Intent::Delete, preconditions, held)?,
+                None => return Ok(Judgement::Writers),
+            },
+        };
+        Ok(match judgement {
             Judgement::Displace(Displaced::Version(version)) => {
                 Judgement::Displace(Displaced::Link(Version { stamp: link, ..version }))
             }
@@ -179,18 +206,41 @@ impl<R: Send + Sync + 'static> Writer<R> {
         preconditions: &Preconditions<'_>,
         held: Held,
     ) -> Result<Judgement<R>, WriteError> {
-        let entry = match self.store.examine(path, &held) {
-            Ok(entry) => entry,
-            Err(OpenError::Busy) => return Ok(Judgement::Writers),
-            Err(error) => return Err(error.into()),
-        };
+        match self.store.examine_at_once(path, &held) {
+            Ok(Some(entry)) => Ok(self.judge_entry(intent, preconditions, held, entry)),
+            Ok(None) => Ok(Judgement::Unread(held)),
+            Err(OpenError::Busy) => Ok(Judgement::Writers),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads a large file whose directory is not locked; `None` while somebody writes to it.
+    pub(super) fn read_before(
+        &self,
+        path: &ResourcePath<'_>,
+        held: Held,
+    ) -> Result<Option<ReadBefore<R>>, WriteError> {
+        match self.store.examine(path, &held) {
+            Ok(entry) => Ok(Some(ReadBefore { held, entry })),
+            Err(OpenError::Busy) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn judge_entry(
+        &self,
+        intent: Intent,
+        preconditions: &Preconditions<'_>,
+        held: Held,
+        entry: Arc<Entry<R>>,
+    ) -> Judgement<R> {
         if let Err(refusal) = self.judge(intent, preconditions, entry.validators()) {
-            return Ok(Judgement::Refuse(refusal, Some(entry)));
+            return Judgement::Refuse(refusal, Some(entry));
         }
         let tag = entry.validators().entity_tag.as_ref();
         let tag = tag.map(|tag| String::from_utf8_lossy(tag.opaque()).into_owned()).unwrap_or_default();
         let version = Version { stamp: entry.stamp(), tag, held };
-        Ok(Judgement::Displace(Displaced::Version(version)))
+        Judgement::Displace(Displaced::Version(version))
     }
 }
 

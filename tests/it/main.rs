@@ -28,6 +28,7 @@ mod late_errors;
 mod lifecycle;
 mod limits;
 mod listing;
+mod locks;
 mod media_types;
 mod metrics;
 mod mounts;

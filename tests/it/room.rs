@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::harness::mount::{Image, Mount};
 use crate::harness::tree::leftovers;
 use crate::harness::{
-    Folder, Launch, Request, Server, delete, eventually, get, put, request, tag_of, tree, version_bytes,
+    Folder, Launch, Request, Server, delete, get, put, request, tag_of, tree, version_bytes,
 };
 
 /// The same body with its length, in chunks, and after 100 Continue.
@@ -169,7 +169,7 @@ fn starts_leave_nothing_in_an_append_only_root() {
     for round in 0..3 {
         let server = Launch::writing().start_in(Arc::clone(&folder));
         assert_eq!(tree(&root), before, "start {round}");
-        eventually("the start is told", || server.stdout().contains("exchange and leases").then_some(()));
+        assert_eq!(server.health()["writes"]["cas_guard"], "lease");
     }
     let server = Launch::writing().start_in(Arc::clone(&folder));
     server.ask(&put("/new", "new")).expect(201);

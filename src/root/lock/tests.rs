@@ -68,15 +68,41 @@ fn roots_that_overlap_share_the_lock() {
 }
 
 #[test]
-fn a_directory_that_stays_locked_is_busy_in_the_end() {
+fn a_directory_that_another_process_keeps_locked_is_refused_in_the_end() {
     let folder = folder();
     let (holder, other) = (root(&folder), root(&folder));
     let held = place(&holder, "one/a");
     let _lock = holder.lock(&held).unwrap();
     let wanted = place(&other, "one/a");
     let began = Instant::now();
-    assert!(matches!(other.lock(&wanted), Err(WriteError::Busy)));
+    assert!(matches!(other.lock(&wanted), Err(WriteError::Locked)));
     assert!(began.elapsed() >= PATIENCE);
+}
+
+#[test]
+fn no_directory_waits_for_another_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Root::open(folder.path(), SymlinkPolicy::Within).unwrap();
+    let places: Vec<Place> = (0..200)
+        .map(|number| {
+            std::fs::create_dir(folder.path().join(number.to_string())).unwrap();
+            place(&root, &format!("{number}/file"))
+        })
+        .collect();
+    let locks: Vec<_> = places.iter().map(|place| root.lock(place).map(drop).and(root.lock(place))).collect();
+    assert!(locks.iter().all(Result::is_ok));
+    drop(locks);
+    assert!(root.locks.queues.lock().of.is_empty());
+}
+
+#[test]
+fn the_holder_of_a_lock_is_known() {
+    let folder = folder();
+    let root = root(&folder);
+    let held = place(&root, "one/a");
+    let _lock = root.lock(&held).unwrap();
+    assert_eq!(flock_holder(held.identity().unwrap()), Some(std::process::id()));
+    assert_eq!(flock_holder(place(&root, "two/a").identity().unwrap()), None);
 }
 
 #[test]

@@ -16,6 +16,7 @@ async fn a_folder_that_is_removed_after_it_was_found_is_looked_for_again() {
     };
     let mut found = 0;
     let outcome = folder.writer.repeat(
+        &crate::resource_path::ResourcePath::ROOT,
         || {
             found += 1;
             if found > 1 {
@@ -29,7 +30,7 @@ async fn a_folder_that_is_removed_after_it_was_found_is_looked_for_again() {
             std::fs::remove_dir(folder.path("sub")).unwrap();
             Ok(place)
         },
-        |_, place| match version.create(place)? {
+        |_, place, _| match version.create(place)? {
             Creation::Done => Ok(Step::Done(WriteOutcome::Deleted, None)),
             Creation::Exists => Ok(Step::Again),
         },
@@ -44,8 +45,9 @@ async fn others_who_are_always_faster_are_given_way_in_the_end() {
     let folder = Folder::new();
     let mut attempts = 0;
     let outcome = folder.writer.repeat(
+        &crate::resource_path::ResourcePath::ROOT,
         || Ok(folder.place("f")),
-        |_, _| {
+        |_, _, _| {
             attempts += 1;
             Ok(Step::Again)
         },
@@ -63,12 +65,13 @@ async fn a_writer_who_does_not_end_is_waited_for_a_moment_and_not_under_the_lock
     let mut locked = 0;
     let began = Instant::now();
     let outcome = folder.writer.repeat(
+        &crate::resource_path::ResourcePath::ROOT,
         || {
             // Between two attempts the directory is free.
             locked += u32::from(other.lock(&theirs).is_ok());
             Ok(folder.place("f"))
         },
-        |_, _| Ok(Step::Wait),
+        |_, _, _| Ok(Step::Wait),
     );
     assert!(matches!(outcome, Err(Refusal::Writers)));
     assert!(began.elapsed() >= WRITERS_PATIENCE && locked > 1);
