@@ -29,6 +29,12 @@ pub(super) fn announce(
     addresses(&mut out, config, listeners)?;
     writeln!(out, "  reading: {}", rights::readers(config))?;
     writeln!(out, "  writing: {}", rights::writers(config))?;
+    if rights::confine_pages(config) {
+        writeln!(
+            out,
+            "  uploaded pages: browsers save them and do not run them (--trust-uploads changes that)"
+        )?;
+    }
     if let Some(user) = user(config) {
         writeln!(out, "  user: {user}")?;
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::harness::{Folder, Launch, Request, Response, Server, get, head, put, tag_of};
+use crate::harness::{Folder, Launch, Request, Response, Server, eventually, get, head, put, tag_of};
 
 const PAGE: &str = "<!doctype html><script>alert(document.domain)</script>";
 
@@ -83,6 +83,7 @@ fn a_large_page_is_confined_before_it_is_hashed_and_after() {
 #[test]
 fn pages_run_where_their_authors_may_do_all_that_visitors_may() {
     let alice = format!("alice:{HASH}");
+    let inbox = ["-A", "-a", &alice, "-a", "@/inbox:rw"];
     let cases: [(&[&str], &str, bool); 9] = [
         // Only this machine writes, and could do without a page whatever a page could.
         (&["-A"], "/a.html", true),
@@ -90,8 +91,8 @@ fn pages_run_where_their_authors_may_do_all_that_visitors_may() {
         (&["-A", "--allow-host", "site.example"], "/a.html", false),
         (&["-A", "--bind", "0.0.0.0", "--insecure-writes"], "/a.html", false),
         (&["-A", "-a", &alice], "/a.html", true),
-        (&["-A", "-a", &alice, "-a", "@/inbox:rw"], "/a.html", true),
-        (&["-A", "-a", &alice, "-a", "@/inbox:rw"], "/inbox/a.html", false),
+        (&inbox, "/a.html", true),
+        (&inbox, "/inbox/a.html", false),
         (&["-A", "-a", &alice, "-a", "@/inbox:rw", "--trust-uploads"], "/inbox/a.html", true),
         (&["--allow-delete", "-a", &alice, "-a", "@/inbox:rw"], "/inbox/a.html", true),
         (&["-A", "--create-only", "-a", &alice, "-a", "@/inbox:rw"], "/inbox/a.html", false),
@@ -101,6 +102,11 @@ fn pages_run_where_their_authors_may_do_all_that_visitors_may() {
         server.folder().write(&target[1..], PAGE);
         for response in by_both_ways(&server, &get(target)) {
             if runs { assert_free(&response) } else { assert_confined(&response) }
+        }
+        let is_told = || server.stdout().contains("\n  uploaded pages: browsers save them");
+        match !runs || arguments == inbox {
+            true => eventually("the start tells of it", || is_told().then_some(())),
+            false => assert!(!is_told(), "{arguments:?}"),
         }
     }
 }

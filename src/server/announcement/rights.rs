@@ -2,7 +2,7 @@
 
 use crate::access::{Access, Extent, Right};
 use crate::config::Config;
-use crate::http::Hosts;
+use crate::http::{Hosts, UploadTrust};
 use crate::words::counted;
 use crate::write::{Deletes, Uploads, WriteOptions};
 
@@ -35,6 +35,17 @@ pub(super) fn writers(config: &Config) -> String {
     }
     let anybody = anybody(config, if are_others_let_in(config) { "ANYBODY" } else { "anybody" });
     format!("{} ({})", people(&config.site.access, Right::Write, &anybody), deeds(writes))
+}
+
+/// Reports whether there are places where uploaded pages do not run, because somebody may write there who may not write everywhere.
+pub(super) fn confine_pages(config: &Config) -> bool {
+    let (site, access) = (&config.site, &config.site.access);
+    let is_shared = reach(config) != Reach::Machine || !access.is_empty();
+    let everybody = access.extent_of_everybody(Right::Write) != Extent::Nowhere;
+    let in_places =
+        access.extents_of_accounts(Right::Write).iter().any(|extent| *extent != Extent::Everywhere);
+    let uploads = site.writes.uploads != Uploads::Refused && site.trust == UploadTrust::Editors;
+    uploads && is_shared && (everybody || in_places)
 }
 
 /// Who has `right`; `anybody` stands for everybody who can reach the server.
