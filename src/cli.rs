@@ -6,6 +6,7 @@ mod file;
 mod generate;
 mod headers;
 mod health;
+mod hints;
 mod index;
 mod limits;
 mod listen;
@@ -13,11 +14,12 @@ mod process;
 mod resolve;
 mod served;
 mod tls;
+mod values;
 mod writes;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -45,9 +47,15 @@ use listen::ListenArgs;
 use process::ProcessArgs;
 pub use resolve::Refused;
 use tls::TlsArgs;
+use values::{PORT_FORM, address, address_and_port, port, size};
 use writes::WriteArgs;
 
 const DEFAULT_PORT: u16 = 8080;
+
+/// Headings of the help, beside those that stand in the modules of their options.
+const OPTIONS: Option<&str> = None;
+const LISTENING: &str = "Listening";
+const FILES: &str = "Files";
 
 /// A static file server whose ETags tell the truth.
 ///
@@ -56,7 +64,9 @@ const DEFAULT_PORT: u16 = 8080;
 #[derive(Debug, Parser)]
 #[command(name = "ifmatch", version, args_conflicts_with_subcommands = true)]
 #[command(
-    after_help = "Every option can be set in the environment as well, and in a file (--config); RUST_LOG is honoured."
+    after_help = "All options (limits, sandbox, durability ...) and variables: ifmatch --help",
+    after_long_help = "Every option can be set in the environment as well, and in a file (--config); RUST_LOG is honoured.\n\
+                       Exit codes: 0 after a signal to stop, 1 if the server cannot start or fails, 2 if what was asked for makes no sense."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -69,11 +79,13 @@ pub struct Cli {
 enum Command {
     /// Print the entity tag the server would send for a file
     Etag(EtagArgs),
-    /// Look whether the server could start with these options, and do not
+    /// Say whether the server could start with these options
     Check(Box<ServeArgs>),
     /// Make the hash of a password, for --auth and --auth-file
     HashPassword(HashArgs),
-    /// Ask a running server whether it is well (the exit code is 0), for containers
+    /// Ask a running server whether it is well, for containers
+    ///
+    /// The exit code is 0 if it is, and 1 in every other case.
     Health(HealthArgs),
     /// Print a script that completes commands and options
     Completions(CompletionsArgs),
@@ -102,7 +114,9 @@ struct ServeArgs {
     /// The folder to serve
     #[arg(default_value = ".", env = "IFMATCH_ROOT")]
     root: PathBuf,
-    /// A file with options (TOML, by their long names) and rules; what is set here or in the environment counts more
+    /// A TOML file with options and rules
+    ///
+    /// Options have their long names there. What is set on the command line or in the environment counts more.
     #[arg(short, long, value_name = "FILE", env = "IFMATCH_CONFIG")]
     config: Option<PathBuf>,
     #[arg(skip)]
@@ -111,46 +125,59 @@ struct ServeArgs {
     rules: Vec<Rule>,
     #[arg(skip)]
     settings: Settings,
-    /// The port; 0 takes any free one [default: 8080, or PORT from the environment]
-    #[arg(short, long, env = "IFMATCH_PORT", value_parser = port)]
+    /// The port; 0 takes any free one [default: 8080]
+    ///
+    /// Without this option the variable PORT counts, too.
+    #[arg(short, long, env = "IFMATCH_PORT", value_parser = port, help_heading = LISTENING)]
     port: Option<u16>,
     #[command(flatten)]
     listen: ListenArgs,
-    /// Answer /__ifmatch__/health and /__ifmatch__/metrics at this address and port only, as plain HTTP
+    /// Tell health and metrics at this address and port only
+    ///
+    /// /__ifmatch__/health and /__ifmatch__/metrics are answered there, as plain HTTP, and no longer where files are.
     #[arg(long, value_name = "ADDRESS:PORT", env = "IFMATCH_ADMIN_BIND", value_parser = address_and_port)]
+    #[arg(help_heading = LISTENING, hide_short_help = true)]
     admin_bind: Option<SocketAddr>,
-    /// The file that answers for its directory
-    #[arg(long, value_name = "NAME", default_value = "index.html", env = "IFMATCH_INDEX_FILE")]
+    /// Answers for its folder
+    #[arg(long, value_name = "NAME", default_value = "index.html", env = "IFMATCH_INDEX_FILE", help_heading = FILES)]
     index_file: String,
-    /// Answer missing pages with the root's index file (single-page applications)
-    #[arg(long, env = "IFMATCH_SPA", value_parser = FalseyValueParser::new())]
+    /// Answer missing pages with /index.html
+    ///
+    /// This is for single-page applications, whose script knows what the path means.
+    #[arg(long, env = "IFMATCH_SPA", value_parser = FalseyValueParser::new(), help_heading = FILES)]
     spa: bool,
     /// Serve names that begin with a dot
-    #[arg(long, env = "IFMATCH_HIDDEN", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "IFMATCH_HIDDEN", value_parser = FalseyValueParser::new(), help_heading = FILES)]
     hidden: bool,
-    /// Which symbolic links are followed
-    #[arg(long, value_enum, value_name = "WHICH", default_value_t, env = "IFMATCH_FOLLOW_SYMLINKS")]
+    /// Links: deny, within, all
+    ///
+    /// Which symbolic links are followed.
+    #[arg(long, value_enum, value_name = "HOW", default_value_t, env = "IFMATCH_FOLLOW_SYMLINKS", help_heading = FILES)]
     follow_symlinks: FollowSymlinks,
-    /// Do not list directories without an index file
-    #[arg(long, env = "IFMATCH_NO_LISTING", value_parser = FalseyValueParser::new())]
+    /// Do not list folders that have no index file
+    #[arg(long, env = "IFMATCH_NO_LISTING", value_parser = FalseyValueParser::new(), help_heading = FILES)]
     no_listing: bool,
     /// Do not listen to file events; answers stay right, the first one after a change is slower
     #[arg(long, env = "IFMATCH_NO_WATCH", value_parser = FalseyValueParser::new())]
+    #[arg(help_heading = FILES, hide_short_help = true)]
     no_watch: bool,
     /// How much memory the bytes of small files may take
     #[arg(long, value_name = "SIZE", default_value = config::DEFAULT_MEMORY, env = "IFMATCH_MEMORY", value_parser = size)]
+    #[arg(help_heading = FILES, hide_short_help = true)]
     memory: u64,
     /// The hash behind entity tags: blake3 where uploaders do not trust each other
     #[arg(long, value_enum, default_value_t, env = "IFMATCH_ETAG_HASH")]
+    #[arg(help_heading = FILES, hide_short_help = true)]
     etag_hash: EtagHash,
-    /// Log more: -v requests, -vv decisions, -vvv everything
-    #[arg(short, long, action = clap::ArgAction::Count, env = "IFMATCH_VERBOSE")]
+    /// Log more: -v requests, -vv decisions, -vvv all
+    #[arg(short, long, action = clap::ArgAction::Count, env = "IFMATCH_VERBOSE", help_heading = OPTIONS)]
     verbose: u8,
     /// Log errors only, and start silently
-    #[arg(short, long, env = "IFMATCH_QUIET", value_parser = FalseyValueParser::new())]
+    #[arg(short, long, env = "IFMATCH_QUIET", value_parser = FalseyValueParser::new(), help_heading = OPTIONS)]
     quiet: bool,
-    /// How log lines look
-    #[arg(long, value_enum, default_value_t, env = "IFMATCH_LOG_FORMAT")]
+    /// How log lines look: text, json
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t, env = "IFMATCH_LOG_FORMAT")]
+    #[arg(help_heading = OPTIONS)]
     log_format: LogFormatArg,
     #[command(flatten)]
     headers: HeaderArgs,
@@ -212,9 +239,8 @@ impl Cli {
     /// # Errors
     /// [`Refused`]; asking for help is among them.
     pub fn resolve(arguments: &[OsString]) -> Result<Action, Refused> {
-        resolve::resolve(arguments)
-            .map_err(|error| if health::is_asked(arguments) { health::unknown(error) } else { error })?
-            .lower()
+        let action = resolve::resolve(arguments).and_then(Self::lower);
+        action.map_err(|refused| if health::is_asked(arguments) { health::unknown(refused) } else { refused })
     }
 
     fn serve_args(&mut self) -> Option<&mut ServeArgs> {
@@ -363,32 +389,5 @@ fn port_from_environment() -> Result<u16, UsageError> {
             .to_str()
             .and_then(|text| port(text).ok())
             .ok_or_else(|| UsageError(format!("PORT={value:?} in the environment: {PORT_FORM}"))),
-    }
-}
-
-const PORT_FORM: &str = "a port is a number from 0 to 65535";
-
-fn size(text: &str) -> Result<u64, &'static str> {
-    config::size(text).ok_or("a size is a number of bytes, or one with K, M, G or T: 512K, 100M, 2G")
-}
-
-fn port(text: &str) -> Result<u16, &'static str> {
-    text.parse().map_err(|_| PORT_FORM)
-}
-
-fn address_and_port(text: &str) -> Result<SocketAddr, &'static str> {
-    text.replace("localhost:", "127.0.0.1:")
-        .parse()
-        .map_err(|_| "an address with its port is written 127.0.0.1:9090 or [::1]:9090")
-}
-
-/// An address, also as it stands in a URL: `[::1]`, `localhost`.
-fn address(text: &str) -> Result<IpAddr, &'static str> {
-    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-    match bare {
-        "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),
-        _ => bare.parse().map_err(|_| {
-            "an address is a number like 127.0.0.1 or ::1, without a port (that is --port); 0.0.0.0 is all of them"
-        }),
     }
 }

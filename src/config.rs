@@ -58,6 +58,7 @@ pub struct Config {
 pub struct Settings {
     values: BTreeMap<String, Vec<OsString>>,
     places: BTreeMap<String, String>,
+    variables: BTreeMap<String, String>,
 }
 
 impl Settings {
@@ -66,7 +67,36 @@ impl Settings {
         values: impl IntoIterator<Item = (String, Vec<OsString>)>,
         places: impl IntoIterator<Item = (String, String)>,
     ) -> Self {
-        Self { values: values.into_iter().collect(), places: places.into_iter().collect() }
+        let (values, places) = (values.into_iter().collect(), places.into_iter().collect());
+        Self { values, places, variables: BTreeMap::new() }
+    }
+
+    /// The same, with the variables of the options that were set in the environment.
+    pub fn with_variables(self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self { variables: variables.into_iter().collect(), ..self }
+    }
+
+    /// Returns the variable that set an option, if one did.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
+    }
+
+    /// Returns `text` with the name of the variable in place of each option that was set in the environment.
+    pub fn by_variables(&self, text: &str) -> String {
+        let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        self.variables.iter().fold(text.to_owned(), |text, (name, variable)| {
+            let option = format!("--{name}");
+            let mut said = String::with_capacity(text.len());
+            let mut rest = text.as_str();
+            while let Some(at) = rest.find(&option) {
+                let end = at + option.len();
+                let is_whole = !rest.as_bytes().get(end).is_some_and(|byte| is_of_name(*byte));
+                said.push_str(&rest[..at]);
+                said.push_str(if is_whole { variable } else { &option });
+                rest = &rest[end..];
+            }
+            said + rest
+        })
     }
 
     /// Where an option stands in the configuration file, as the beginning of a sentence.

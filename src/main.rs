@@ -15,6 +15,9 @@ use log::LevelFilter;
 use log::kv::{Key, Value, VisitSource};
 use log_output::LogOutput;
 
+/// The exit code for a command line, an environment or a configuration file that makes no sense; clap ends with the same.
+const USAGE: u8 = 2;
+
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     match Cli::resolve(&arguments) {
@@ -24,7 +27,7 @@ fn main() -> ExitCode {
                 Ok(Action::Serve(config)) => Ok(*config),
                 Ok(_) => Err("the command line means something else now".to_owned()),
                 Err(Refused::CommandLine(error)) => Err(error.to_string()),
-                Err(Refused::Usage(error)) => Err(error.to_string()),
+                Err(Refused::Usage(error) | Refused::Unwell(error)) => Err(error.to_string()),
             };
             server::run(*config, again).map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
         }
@@ -49,7 +52,11 @@ fn main() -> ExitCode {
         },
         Ok(Action::Print(text)) => print(&text),
         Err(Refused::CommandLine(error)) => error.exit(),
-        Err(Refused::Usage(error)) => fail(&error),
+        Err(Refused::Usage(error)) => {
+            fail(&error);
+            ExitCode::from(USAGE)
+        }
+        Err(Refused::Unwell(error)) => fail(&error),
     }
 }
 

@@ -80,6 +80,8 @@ pub enum ServerError {
     Sandbox(String),
     /// It comes from what stands there in the configuration file.
     At(String, Box<ServerError>),
+    /// One of the others, in words that name a variable of the environment.
+    Said(String),
     /// Anything else.
     Io(io::Error),
 }
@@ -128,6 +130,7 @@ impl fmt::Display for ServerError {
                 write!(f, "--sandbox require: {why}; use --sandbox auto for as much as there is")
             }
             Self::At(place, error) => write!(f, "{place}: {error}"),
+            Self::Said(words) => f.write_str(words),
             Self::Io(error) => write!(f, "the server stopped: {error}"),
         }
     }
@@ -146,10 +149,15 @@ impl ServerError {
             Self::User(..) => "user",
             Self::Sandbox(_) => "sandbox",
             Self::Tls(_) => "tls-cert",
-            Self::TooFewFiles(..) | Self::At(..) | Self::Io(_) => return self,
+            Self::TooFewFiles(..) | Self::At(..) | Self::Said(_) | Self::Io(_) => return self,
         };
-        match settings.place(option) {
-            Some(place) => Self::At(place.to_owned(), Box::new(self)),
+        if let Some(place) = settings.place(option) {
+            return Self::At(place.to_owned(), Box::new(self));
+        }
+        let (words, by_variables) = (self.to_string(), settings.by_variables(&self.to_string()));
+        match settings.variable(option) {
+            Some(_) if by_variables != words => Self::Said(by_variables),
+            Some(variable) => Self::At(format!("{variable} in the environment"), Box::new(self)),
             None => self,
         }
     }

@@ -14,8 +14,10 @@ use crate::root::{WatchedFile, shown};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Accounts")]
 pub(super) struct AccessArgs {
-    /// An account, NAME:HASH, that may read and write everything, or NAME:HASH@/PATH:RIGHT (rw, r or -); @/PATH:RIGHT is for
-    /// everybody. May be given several times; with an account only everybody may read, and nobody else write
+    /// An account, NAME:HASH (ifmatch hash-password)
+    ///
+    /// It may read and write everything; with NAME:HASH@/PATH:RIGHT it has a right (rw, r or -) below a path, and with
+    /// @/PATH:RIGHT everybody has. May be given several times. Where there is an account, everybody else may read and not write.
     #[arg(
         short,
         long,
@@ -25,7 +27,9 @@ pub(super) struct AccessArgs {
         hide_env_values = true
     )]
     auth: Vec<String>,
-    /// A file of accounts, one a line, as htpasswd makes it; with paths as in --auth
+    /// A file of accounts, as htpasswd makes it
+    ///
+    /// One a line, with paths as in --auth.
     #[arg(long, value_name = "FILE", env = "IFMATCH_AUTH_FILE")]
     pub(super) auth_file: Option<PathBuf>,
     /// Nobody reads anything without an account

@@ -11,19 +11,26 @@ use crate::http::rules::{self, Extra, Fingerprints, HeaderRules};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Header fields")]
 pub(super) struct HeaderArgs {
-    /// The Cache-Control field of every answer that has a file in it
+    /// Cache-Control for files
     #[arg(long, value_name = "VALUE", default_value = "no-cache", env = "IFMATCH_CACHE_CONTROL")]
     cache_control: String,
-    /// Tell browsers that a file with a fingerprint in its name (app.3f2a9c1b.js) never changes; never said of what may be written
+    /// Files named like app.3f2a9c1b.js never change
+    ///
+    /// Browsers need not ask for a file with a fingerprint in its name again. It is never said of what may be written.
     #[arg(long, env = "IFMATCH_IMMUTABLE", value_parser = FalseyValueParser::new())]
     immutable: bool,
-    /// A field to send with every answer, "NAME: VALUE"; may be given several times, also with one name
+    /// Send "NAME: VALUE" with every answer
+    ///
+    /// It may be given several times, also with one name.
     #[arg(long, value_name = "FIELD", value_delimiter = '\n', env = "IFMATCH_HEADER")]
     header: Vec<String>,
-    /// Send the fields that browsers know to make a site safer
-    #[arg(long, env = "IFMATCH_SECURITY_HEADERS", value_parser = FalseyValueParser::new())]
+    /// Send fields with which browsers make a site safer
+    #[arg(hide_short_help = true, long, env = "IFMATCH_SECURITY_HEADERS", value_parser = FalseyValueParser::new())]
     security_headers: bool,
-    /// Let web pages of this origin (https://app.example) read answers and write (may be given several times), or of any, but only read
+    /// Let web pages of another origin read answers
+    ///
+    /// Pages of an origin that is named (https://app.example) may also write; it may be given several times. Without a name pages of
+    /// any origin may read.
     #[arg(long, value_name = "ORIGIN", value_delimiter = ',', env = "IFMATCH_CORS")]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "*")]
     cors: Vec<String>,

@@ -41,7 +41,8 @@ pub(super) fn is_asked(arguments: &[OsString]) -> bool {
 /// where Docker asks.
 pub(super) fn unknown(refused: Refused) -> Refused {
     match refused {
-        Refused::CommandLine(error) if error.use_stderr() => UsageError(sentence(&error)).into(),
+        Refused::CommandLine(error) if error.use_stderr() => Refused::Unwell(UsageError(sentence(&error))),
+        Refused::Usage(error) => Refused::Unwell(error),
         other => other,
     }
 }

@@ -13,11 +13,11 @@ use crate::validator_store::index::IndexMode;
 #[command(next_help_heading = "Index")]
 pub(super) struct IndexArgs {
     /// Which digests are kept for the next start: lazy (of what was read), eager (all files are read in the background) or off
-    #[arg(long, value_name = "MODE", default_value = "lazy", env = "IFMATCH_INDEX", value_parser = mode)]
+    #[arg(hide_short_help = true, long, value_name = "MODE", default_value = "lazy", env = "IFMATCH_INDEX", value_parser = mode)]
     pub(super) index: IndexMode,
     /// The folder for the index, outside the served one [default: ifmatch in XDG_CACHE_HOME or ~/.cache, or
     /// /var/cache/ifmatch]
-    #[arg(long, value_name = "DIR", env = "IFMATCH_INDEX_CACHE")]
+    #[arg(hide_short_help = true, long, value_name = "DIR", env = "IFMATCH_INDEX_CACHE")]
     index_cache: Option<PathBuf>,
 }
 

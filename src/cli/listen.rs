@@ -11,13 +11,18 @@ use crate::config::{Listening, Origin, addresses};
 use crate::root::shown;
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = super::LISTENING)]
 pub(super) struct ListenArgs {
-    /// An address to listen at, or a socket (unix:/PATH); may be given several times
+    /// The address, 0.0.0.0 for all
+    ///
+    /// It may be given several times. unix:/PATH is a socket, for programs on this machine.
     #[arg(short, long, value_name = "ADDRESS", default_value = "127.0.0.1", value_delimiter = ',')]
+    #[arg(aliases = ["host", "address"])]
     #[arg(env = "IFMATCH_BIND", value_parser = bind)]
     bind: Vec<Bind>,
     /// The permissions of sockets: whoever may write to one may connect
     #[arg(long, value_name = "MODE", default_value = "660", env = "IFMATCH_SOCKET_MODE", value_parser = mode)]
+    #[arg(hide_short_help = true)]
     socket_mode: u32,
 }
 

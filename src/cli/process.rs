@@ -11,10 +11,17 @@ use crate::root::sandbox::SandboxMode;
 #[command(next_help_heading = "Process")]
 pub(super) struct ProcessArgs {
     /// Let the kernel confine the process to what it serves
-    #[arg(long, value_enum, value_name = "MODE", default_value_t, env = "IFMATCH_SANDBOX")]
+    #[arg(
+        hide_short_help = true,
+        long,
+        value_enum,
+        value_name = "MODE",
+        default_value_t,
+        env = "IFMATCH_SANDBOX"
+    )]
     sandbox: SandboxArg,
     /// Once it listens, go on as this user, NAME or NAME:GROUP; only root can
-    #[arg(long, value_name = "NAME", env = "IFMATCH_USER")]
+    #[arg(hide_short_help = true, long, value_name = "NAME", env = "IFMATCH_USER")]
     user: Option<String>,
 }
 

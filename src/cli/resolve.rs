@@ -8,7 +8,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args as _, Command, CommandFactory as _, FromArgMatches as _};
 
 use super::file::{ConfigFile, Rule, Setting};
-use super::{Cli, ServeArgs, UsageError};
+use super::{Cli, ServeArgs, UsageError, hints};
 use crate::config::Settings;
 use crate::root::{WatchedFile, shown};
 
@@ -21,6 +21,8 @@ pub enum Refused {
     CommandLine(clap::Error),
     /// Something is wrong with what was asked for.
     Usage(UsageError),
+    /// The same where the health of a server was asked for.
+    Unwell(UsageError),
 }
 
 impl From<UsageError> for Refused {
@@ -35,8 +37,10 @@ impl From<clap::Error> for Refused {
     }
 }
 
-/// An error about an option that comes from the file says where it stands.
+/// An error about an option that comes from the file says where it stands; of one that comes from the environment it names the
+/// variable.
 pub(super) fn placed(settings: &Settings, error: UsageError) -> UsageError {
+    let error = UsageError(settings.by_variables(&error.0));
     let name = error.0.strip_prefix("--").and_then(|text| text.split([':', ' ']).next());
     match name.and_then(|name| settings.place(name)) {
         Some(place) => UsageError(format!("{place}: {error}")),
@@ -46,7 +50,8 @@ pub(super) fn placed(settings: &Settings, error: UsageError) -> UsageError {
 
 /// Understands `arguments`, of which the first is the program, with the environment and the file they name.
 pub(super) fn resolve(arguments: &[OsString]) -> Result<Cli, Refused> {
-    let matches = Cli::command().try_get_matches_from(arguments)?;
+    let command = if is_brief(arguments) { brief(Cli::command()) } else { Cli::command() };
+    let matches = command.try_get_matches_from(arguments).map_err(|error| refused(error, arguments))?;
     let Some((serving, config)) = served(&matches) else {
         return Ok(Cli::from_arg_matches(&matches)?);
     };
@@ -54,7 +59,11 @@ pub(super) fn resolve(arguments: &[OsString]) -> Result<Cli, Refused> {
     let Some(path) = config else {
         return finish(&flags, &matches, None, Vec::new(), Vec::new());
     };
-    let ConfigFile { file, settings, rules } = ConfigFile::read(&path, &flags)?;
+    let read = ConfigFile::read(&path, &flags).map_err(|error| {
+        let settings = settings(&flags, serving, Vec::new());
+        UsageError(settings.by_variables(&error.0))
+    });
+    let ConfigFile { file, settings, rules } = read?;
     let said: Vec<&str> =
         flags.get_arguments().map(|flag| flag.get_id().as_str()).filter(|id| says(serving, id)).collect();
     let counts = |setting: &Setting| {
@@ -75,6 +84,56 @@ pub(super) fn resolve(arguments: &[OsString]) -> Result<Cli, Refused> {
         .try_get_matches_from(all)
         .map_err(|error| UsageError(format!("{}: {}", shown(&path), sentence(&error))))?;
     finish(&flags, &matches, Some(file), rules, places)
+}
+
+/// Whether the short help is asked for.
+fn is_brief(arguments: &[OsString]) -> bool {
+    arguments.iter().any(|argument| argument == "-h")
+}
+
+/// The same command, whose help is a line for each option.
+fn brief(command: Command) -> Command {
+    command
+        .mut_args(|option| {
+            let takes_values = option.get_action().takes_values();
+            option.hide_env(true).hide_possible_values(takes_values)
+        })
+        .mut_subcommands(|command| if command.get_name() == "help" { command } else { brief(command) })
+}
+
+/// Finds better words for what clap refuses: a hint, or the variable that is wrong.
+fn refused(error: clap::Error, arguments: &[OsString]) -> Refused {
+    let program = Cli::command();
+    let commands: Vec<_> = program.get_subcommands().map(|it| it.get_name().to_owned()).collect();
+    let better =
+        hints::instead_of(&error, arguments, &commands).or_else(|| about_variable(&error, arguments));
+    better.map_or(Refused::CommandLine(error), |words| UsageError(words).into())
+}
+
+/// What is wrong with the value of a variable, if that is what `error` is about.
+fn about_variable(error: &clap::Error, arguments: &[OsString]) -> Option<String> {
+    use clap::error::{ContextKind, ErrorKind::*};
+    if !matches!(error.kind(), InvalidValue | ValueValidation | WrongNumberOfValues | TooManyValues) {
+        return None;
+    }
+    let named = error.get(ContextKind::InvalidArg)?.to_string();
+    let mut known = Cli::command();
+    // Only then options know how they are written.
+    known.build();
+    let commands = std::iter::once(&known).chain(known.get_subcommands());
+    let option = commands.flat_map(Command::get_arguments).find(|option| option.to_string() == named)?;
+    let (id, variable) = (option.get_id().clone(), option.get_env()?.to_owned());
+    std::env::var_os(&variable)?;
+    let forget = |command: Command| {
+        let has = command.get_arguments().any(|option| *option.get_id() == id);
+        if has { command.mut_arg(&id, |option| option.env(None::<&'static str>)) } else { command }
+    };
+    let is_typed = forget(Cli::command())
+        .mut_subcommands(forget)
+        .try_get_matches_from(arguments)
+        .is_err_and(|error| error.get(ContextKind::InvalidArg).is_some_and(|it| it.to_string() == named));
+    let said = format!("{} in the environment", variable.display());
+    (!is_typed).then(|| sentence(error).replace(&format!("'{named}'"), &said))
 }
 
 fn finish(
@@ -152,5 +211,12 @@ fn settings(command: &Command, matches: &ArgMatches, places: Vec<(String, String
         let value = given.or_else(counted)?;
         Some((flag.get_long().unwrap_or(id).to_owned(), value))
     });
-    Settings::of(named, places)
+    let variables = command.get_arguments().filter_map(|flag| {
+        let is_set = matches.value_source(flag.get_id().as_str()) == Some(ValueSource::EnvVariable);
+        let variable = flag.get_env().filter(|_| is_set)?;
+        Some((flag.get_long().unwrap_or(flag.get_id().as_str()).to_owned(), variable.display().to_string()))
+    });
+    let platform = is_set(matches, "port") && matches.value_source("port").is_none();
+    let platform = platform.then(|| ("port".to_owned(), "PORT".to_owned()));
+    Settings::of(named, places).with_variables(variables.chain(platform))
 }

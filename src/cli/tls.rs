@@ -8,16 +8,18 @@ use super::UsageError;
 use crate::config::TlsFiles;
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "TLS")]
+#[command(next_help_heading = "HTTPS")]
 pub(super) struct TlsArgs {
-    /// Speak HTTPS (HTTP/2 and HTTP/1.1) with this certificate: a PEM file, the chain behind it; read again when it changes
+    /// Speak HTTPS with this certificate (PEM)
+    ///
+    /// Its chain stands behind it in the file. HTTP/2 and HTTP/1.1 are spoken. The file is read again when it changes.
     #[arg(long, value_name = "FILE", env = "IFMATCH_TLS_CERT")]
     tls_cert: Option<PathBuf>,
-    /// The private key of the certificate: a PEM file, not encrypted
+    /// The key of the certificate (PEM, not encrypted)
     #[arg(long, value_name = "FILE", env = "IFMATCH_TLS_KEY")]
     tls_key: Option<PathBuf>,
-    /// Send clients that come to this port by http:// to the HTTPS port
-    #[arg(long, value_name = "PORT", env = "IFMATCH_REDIRECT_FROM", value_parser = super::port)]
+    /// Send http:// clients of this port to HTTPS
+    #[arg(hide_short_help = true, long, value_name = "PORT", env = "IFMATCH_REDIRECT_FROM", value_parser = super::port)]
     redirect_from: Option<u16>,
 }
 

@@ -25,26 +25,37 @@ pub(super) struct WriteArgs {
     /// PUT creates files but replaces none
     #[arg(long, env = "IFMATCH_CREATE_ONLY", value_parser = FalseyValueParser::new())]
     create_only: bool,
-    /// Replace and delete files only for requests that name a version (428 otherwise)
+    /// Writes must name the version they replace
+    ///
+    /// Files are replaced and deleted only for requests that name a version; others are answered with 428.
     #[arg(long, env = "IFMATCH_REQUIRE_PRECONDITIONS", value_parser = FalseyValueParser::new())]
     require_preconditions: bool,
     /// Let an upload whose answer was lost succeed again, if its bytes are there already
-    #[arg(long, env = "IFMATCH_IF_MATCH_REPLAY", value_parser = FalseyValueParser::new())]
+    #[arg(hide_short_help = true, long, env = "IFMATCH_IF_MATCH_REPLAY", value_parser = FalseyValueParser::new())]
     if_match_replay: bool,
     /// What is on disk when a write is answered
-    #[arg(long, value_enum, value_name = "WHAT", default_value_t, env = "IFMATCH_DURABILITY")]
-    durability: DurabilityArg,
-    /// The largest upload, in bytes or as 512K, 100M, 2G [default: no limit]
-    #[arg(long, value_name = "SIZE", env = "IFMATCH_MAX_UPLOAD_SIZE", value_parser = size)]
+    /// [default: full]
+    #[arg(hide_short_help = true, long, value_enum, value_name = "WHAT", env = "IFMATCH_DURABILITY")]
+    durability: Option<DurabilityArg>,
+    /// The largest upload: 512K, 100M, 2G
+    ///
+    /// Without a letter it is a number of bytes; without the option there is no limit.
+    #[arg(hide_short_help = true, long, value_name = "SIZE", env = "IFMATCH_MAX_UPLOAD_SIZE", value_parser = size)]
     max_upload_size: Option<u64>,
     /// Allow writing although anybody who can reach the address may
-    #[arg(long, env = "IFMATCH_INSECURE_WRITES", value_parser = FalseyValueParser::new())]
+    #[arg(hide_short_help = true, long, env = "IFMATCH_INSECURE_WRITES", value_parser = FalseyValueParser::new())]
     insecure_writes: bool,
     /// Let pages run that others have uploaded: without it browsers save them
-    #[arg(long, env = "IFMATCH_TRUST_UPLOADS", value_parser = FalseyValueParser::new())]
+    #[arg(hide_short_help = true, long, env = "IFMATCH_TRUST_UPLOADS", value_parser = FalseyValueParser::new())]
     trust_uploads: bool,
     /// A name besides localhost under which a server on this machine may be asked to write (behind a proxy); may be given several times
-    #[arg(long, value_name = "NAME", value_delimiter = ',', env = "IFMATCH_ALLOW_HOST")]
+    #[arg(
+        hide_short_help = true,
+        long,
+        value_name = "NAME",
+        value_delimiter = ',',
+        env = "IFMATCH_ALLOW_HOST"
+    )]
     allow_host: Vec<String>,
 }
 
@@ -80,23 +91,14 @@ impl WriteArgs {
                 Unconditional::Allowed
             },
             replay: if self.if_match_replay { Replay::Succeeds } else { Replay::Fails },
-            durability: match self.durability {
+            durability: match self.durability.unwrap_or_default() {
                 DurabilityArg::Full => Durability::Full,
                 DurabilityArg::File => Durability::File,
                 DurabilityArg::None => Durability::None,
             },
             limit: self.max_upload_size,
         };
-        if self.trust_uploads && options.uploads == Uploads::Refused {
-            return Err(UsageError(
-                "--trust-uploads lets uploaded pages run; allow uploads with --allow-upload".to_owned(),
-            ));
-        }
-        if self.create_only && options.uploads == Uploads::Refused {
-            return Err(UsageError(
-                "--create-only says how PUT works; allow it with --allow-upload".to_owned(),
-            ));
-        }
+        self.refuse_what_has_no_effect(&options)?;
         let open = interfaces.iter().find(|address| !address.to_canonical().is_loopback());
         match open {
             Some(address)
@@ -111,6 +113,29 @@ impl WriteArgs {
             }
             Some(_) => Ok((options, trust, Hosts::Any)),
             None => Ok((options, trust, Hosts::Loopback(self.allow_host))),
+        }
+    }
+
+    /// An option about writing that is not allowed was meant to have an effect.
+    fn refuse_what_has_no_effect(&self, options: &WriteOptions) -> Result<(), UsageError> {
+        const PUT: &str = "says how PUT works; allow it with --allow-upload";
+        const ANY: &str =
+            "says how files are written; allow that with --allow-upload, --allow-delete or --allow-all";
+        const TRUST: &str = "lets uploaded pages run; allow uploads with --allow-upload";
+        let no_put = options.uploads == Uploads::Refused;
+        let nothing = !options.allow_writes();
+        let idle = [
+            (self.create_only && no_put, "--create-only", PUT),
+            (self.max_upload_size.is_some() && no_put, "--max-upload-size", PUT),
+            (self.if_match_replay && no_put, "--if-match-replay", PUT),
+            (self.trust_uploads && no_put, "--trust-uploads", TRUST),
+            (self.require_preconditions && nothing, "--require-preconditions", ANY),
+            (self.durability.is_some() && nothing, "--durability", ANY),
+            (self.insecure_writes && nothing, "--insecure-writes", ANY),
+        ];
+        match idle.into_iter().find(|(is_idle, ..)| *is_idle) {
+            Some((_, option, why)) => Err(UsageError(format!("{option} {why}"))),
+            None => Ok(()),
         }
     }
 }

@@ -347,7 +347,7 @@ fn with_accounts_writing_may_be_allowed_where_others_can_come() {
     let mut command =
         Launch::new().args(["-A", "-b", "0.0.0.0", "-a", &account, "-a", "@/in:rw"]).command(&folder);
     let output = command.args(["-p", "0"]).arg(folder.root()).output().unwrap();
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
 }
 
 #[test]

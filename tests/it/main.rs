@@ -32,6 +32,7 @@ mod locks;
 mod media_types;
 mod metrics;
 mod mounts;
+mod newcomers;
 mod origin_guard;
 mod outside_changes;
 mod privileges;

@@ -230,7 +230,7 @@ fn no_other_site_is_told_that_it_may_write() {
 fn refusal(arguments: &[&str]) -> String {
     let folder = Folder::new();
     let output = Command::new(PROGRAM).args(["-p", "0"]).args(arguments).arg(folder.root()).output().unwrap();
-    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
     assert!(output.stdout.is_empty(), "{arguments:?}: {output:?}");
     String::from_utf8(output.stderr).unwrap()
 }

@@ -1,6 +1,6 @@
 //! Problems as people meet them: a page for a browser, a document for a program, and advice that can be followed.
 
-use crate::harness::{Launch, Request, Response, Server, delete, get, put, request};
+use crate::harness::{Launch, Request, Response, Server, delete, eventually, get, put, request};
 
 /// A server with something to go wrong for every status that a request alone can cause, and the requests.
 fn wrong() -> (Server, Vec<(u16, Request)>) {
@@ -114,4 +114,28 @@ fn advice_about_a_file_that_is_not_there_can_be_followed() {
     server.ask(&put("/missing", "x").field("If-None-Match", "*")).expect(201);
     let deletion = detail(delete("/gone").field("If-Match", "\"some\""), 404);
     assert!(deletion.contains("no file") && !deletion.contains("If-None-Match"), "{deletion}");
+}
+
+#[test]
+fn a_link_that_is_not_followed_is_explained_in_the_log() {
+    for (policy, to, why) in [
+        ("within", "../secret", "leads out of the folder; --follow-symlinks all"),
+        ("deny", "file", "there is a symbolic link on the way; --follow-symlinks within"),
+    ] {
+        let server = Launch::new().args(["-v", "--follow-symlinks", policy]).start();
+        server.folder().write("file", "x");
+        server.folder().write_outside("secret", "x");
+        std::os::unix::fs::symlink(to, server.folder().path("link")).unwrap();
+        let problem = server.get("/link").expect_problem(404);
+        assert!(
+            !problem.text().contains("link on the way") && !problem.text().contains("leads out"),
+            "{problem}"
+        );
+        eventually("the log says why", || {
+            let log = server.stderr();
+            log.lines()
+                .any(|line| line.contains("nothing is served at /link: ") && line.contains(why))
+                .then_some(())
+        });
+    }
 }

@@ -253,7 +253,7 @@ fn create_only_without_uploads_is_a_mistake_that_is_told() {
     let folder = crate::harness::Folder::new();
     let output =
         Command::new(PROGRAM).args(["-p", "0", "--create-only"]).arg(folder.root()).output().unwrap();
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("--allow-upload"), "{output:?}");
 }
 
