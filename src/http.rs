@@ -44,7 +44,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use crate::access::{Access, Right, Visitor};
 use crate::resource_path::{Dotfiles, Form, ResourcePath};
-use crate::root::{Root, SwapGuard};
+use crate::root::Root;
 use crate::semantics::preconditions::PreconditionField;
 use crate::validator_store::watch::WatchStatus;
 use crate::validator_store::{Entry, ValidatorStore};
@@ -283,9 +283,9 @@ impl Site {
         self.store.root()
     }
 
-    /// What writes rest on in the root folder; `None` where nothing can be written.
-    pub fn swap_guard(&self) -> Option<SwapGuard> {
-        self.writer.guard()
+    /// What writes to the folder.
+    pub fn writer(&self) -> &Writer<Fields> {
+        &self.writer
     }
 
     /// Answers one request, whose path below the place of the site is `path`. The steps: how often its address asks, the

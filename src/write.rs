@@ -23,7 +23,7 @@ pub use prepare::prepare;
 pub use upload::Upload;
 
 use crate::resource_path::ResourcePath;
-use crate::root::{Occupant, OpenError, Parents, SwapGuard, WriteError};
+use crate::root::{CreationGuard, Occupant, OpenError, Parents, SwapGuard, WriteError};
 use crate::semantics::integrity::IntegrityMismatch;
 use crate::semantics::preconditions::{MethodClass, PreconditionField, Preconditions, Verdict};
 use crate::semantics::validators::Validators;
@@ -160,6 +160,7 @@ pub struct Writer<R> {
     store: Arc<ValidatorStore<R>>,
     options: WriteOptions,
     guard: Option<SwapGuard>,
+    creation: Option<CreationGuard>,
     commits: Arc<Semaphore>,
     uploads: Arc<Semaphore>,
     quarantine: Quarantine,
@@ -191,7 +192,9 @@ impl<R: Send + Sync + 'static> Writer<R> {
         let guard = guard.and_then(|tried| {
             tried.inspect_err(|error| log::warn!("nothing can be written to the root folder: {error:?}")).ok()
         });
+        let creation = guard.and_then(|_| store.root().try_creation().ok());
         Arc::new(Self {
+            creation,
             quarantine: Quarantine::new(Arc::clone(&store)),
             store,
             options,
@@ -210,6 +213,11 @@ impl<R: Send + Sync + 'static> Writer<R> {
     /// What swaps rest on in the root folder; `None` where nothing can be written.
     pub fn guard(&self) -> Option<SwapGuard> {
         self.guard
+    }
+
+    /// What the creation of files rests on in the root folder; `None` where nothing can be written.
+    pub fn creation_guard(&self) -> Option<CreationGuard> {
+        self.creation
     }
 
     /// How many writes have changed the folder and were answered with an error.

@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::Site;
 use super::fields::set;
-use crate::root::SwapGuard;
 use crate::root::lease::LeaseProbe;
 use crate::root::sandbox::Confinement;
+use crate::root::{CreationGuard, SwapGuard};
 
 /// 200, or 503 while the served folder is not there.
 pub(super) fn respond(site: &Site) -> HttpResponse {
@@ -28,7 +28,8 @@ pub(super) fn respond(site: &Site) -> HttpResponse {
         },
         "writes": {
             "allowed": site.options.writes.allow_writes(),
-            "cas_guard": site.swap_guard().map(SwapGuard::name),
+            "cas_guard": site.writer.guard().map(SwapGuard::name),
+            "creation": site.writer.creation_guard().map(CreationGuard::name),
             "conflict_copies": root.conflict_copies(),
             "unsettled": site.writer.unsettled_writes(),
         },

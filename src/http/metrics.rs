@@ -178,7 +178,7 @@ fn state(out: &mut Exposition, site: &Site) {
     out.one("ifmatch_watcher_overflows_total", "counter", help, site.watch.overflows());
     let help = "Entries of the cache that file events made to be read again.";
     out.one("ifmatch_cache_evictions_total", "counter", help, site.store.evictions());
-    let guard = site.swap_guard().map_or("read_only", SwapGuard::name);
+    let guard = site.writer.guard().map_or("read_only", SwapGuard::name);
     let guards = ["lease", "recheck", "none", "read_only"];
     out.state("ifmatch_cas_guard", "What a compare-and-swap rests on.", "guard", &guards, guard);
     let help = "Swaps that were taken back because another program had changed the file.";

@@ -8,8 +8,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::io::Errno;
 
 use super::filesystem::StoreErrors;
+use super::naming::rename_to_new;
 use super::place::{Place, WriteError};
-use super::stage::{Creation, StagedFile, rename_to_new};
+use super::stage::{Creation, StagedFile};
 use super::{OpenFile, Root};
 use crate::resource_path::CONFLICT_MARK;
 

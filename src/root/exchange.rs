@@ -16,9 +16,10 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, openat, renameat,
 use rustix::io::Errno;
 
 use super::lock::DirectoryLock;
+use super::naming::{StagedName, remove_name, rename_to_new};
 use super::place::{Occupant, Place, WriteError};
 use super::reserved::{Kind, Reserved};
-use super::stage::{Held, StagedName, StagedVersion, remove_name, rename_to_new};
+use super::stage::{Held, StagedVersion};
 use super::stamp::{file_type, identity, stat};
 use super::{OpenFile, Root, Stamp};
 

@@ -2,10 +2,11 @@
 
 use rustix::fs::{AtFlags, RenameFlags, renameat_with, unlinkat};
 
+use super::naming::{StagedName, try_rename_to_new};
 use super::place::WriteError;
 use super::protection::Protection;
 use super::reserved::{LONGEST_NAME, Reserved};
-use super::stage::{Held, StagedFile, StagedName};
+use super::stage::{Held, StagedFile};
 use super::{Place, Root};
 use crate::resource_path::{Dotfiles, ResourcePath};
 
@@ -20,6 +21,25 @@ pub enum SwapGuard {
     None,
 }
 
+/// What guards the creation of a file against other programs that create one of the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CreationGuard {
+    /// One call gives a name only if nothing has it.
+    Exact,
+    /// There is no such call: looking, then renaming. What another program creates in that moment is lost.
+    Look,
+}
+
+impl CreationGuard {
+    /// The guard as one word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Look => "look",
+        }
+    }
+}
+
 impl SwapGuard {
     /// The guard as one word.
     pub fn name(self) -> &'static str {
@@ -32,13 +52,35 @@ impl SwapGuard {
 }
 
 impl Root {
+    /// Tries out, in the root folder, how a file gets a name that nothing has.
+    ///
+    /// # Errors
+    /// [`WriteError`] when nothing can be written there.
+    pub fn try_creation(&self) -> Result<CreationGuard, WriteError> {
+        let place = self.probe_place()?;
+        let _lock = self.lock(&place);
+        let mut version = StagedFile::at(&place)?.complete()?;
+        // What has no name yet gets one by a link, which is exact.
+        let Some(StagedName { directory, name }) = &version.name else { return Ok(CreationGuard::Exact) };
+        let new = Reserved::temporary(std::process::id(), u64::MAX).encode(LONGEST_NAME);
+        let _ = unlinkat(directory, &new, AtFlags::empty());
+        let guard = try_rename_to_new(directory, name, directory, &new)?;
+        let directory = directory.try_clone().map_err(|_| WriteError::Overloaded)?;
+        version.name.replace(StagedName { directory, name: new }).into_iter().for_each(StagedName::forget);
+        Ok(guard)
+    }
+
+    fn probe_place(&self) -> Result<Place, WriteError> {
+        let path = ResourcePath::ROOT.child("probe", Dotfiles::Served).ok_or(WriteError::BadName)?;
+        self.place_of_name(&path)
+    }
+
     /// Tries out, in the root folder, what a swap can rest on.
     ///
     /// # Errors
     /// [`WriteError`] when nothing can be written there.
     pub fn try_swap(&self) -> Result<SwapGuard, WriteError> {
-        let path = ResourcePath::ROOT.child("probe", Dotfiles::Served).ok_or(WriteError::BadName)?;
-        let place = self.place_of_name(&path)?;
+        let place = self.probe_place()?;
         // Another server may be trying it out too, under the same names if it is in another container.
         let _lock = self.lock(&place);
         let (mut one, mut other) = (StagedFile::at(&place)?.complete()?, StagedFile::at(&place)?.complete()?);

@@ -17,7 +17,7 @@ pub enum LeaseProbe {
     Granted,
     /// Somebody has the file open for writing, or mapped writable.
     Busy,
-    /// No lease can be had here: another owner's file without CAP_LEASE, NFS, FUSE, or leases
+    /// No lease can be had here: another owner's file without CAP_LEASE, NFS, or leases
     /// switched off. Nothing is known.
     Unavailable,
 }

@@ -11,6 +11,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::Stamp;
+use super::filesystem::{StoreErrors, store_errors};
 use super::stage::descriptor;
 use super::stamp::stat;
 
@@ -64,6 +65,8 @@ fn copy_attributes(old: &CStr, new: impl AsFd) -> Result<(), Errno> {
             names.truncate(length);
             names
         }
+        // `rclone mount` has no attributes, and says so with EIO.
+        Err(Errno::IO) if store_errors(&new) == StoreErrors::Unknown => return Ok(()),
         Err(errno) => return Err(errno),
     };
     let mut value = vec![0; LARGEST];

@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{
-    Advice, AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags, fadvise, flock, fstat, fsync, linkat,
-    openat, renameat, renameat_with, unlinkat,
+    Advice, AtFlags, CWD, FlockOperation, Mode, OFlags, fadvise, flock, fstat, fsync, linkat, openat,
+    renameat, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -15,6 +15,7 @@ use super::close::close;
 use super::filesystem::{StoreErrors, store_errors};
 use super::lease::{LeaseProbe, LeasedFile};
 use super::metadata::{have_one_owner, take_over};
+use super::naming::{StagedName, rename_to_new};
 use super::place::{Place, WriteError};
 use super::protection::Protection;
 use super::reserved::{Kind, LONGEST_NAME, Reserved};
@@ -56,51 +57,6 @@ pub enum Creation {
     Done,
     /// Something has that name already.
     Exists,
-}
-
-/// A reserved name that is removed with this value.
-#[derive(Debug)]
-pub(super) struct StagedName {
-    pub(super) directory: OwnedFd,
-    pub(super) name: CString,
-}
-
-impl Drop for StagedName {
-    fn drop(&mut self) {
-        if !self.name.is_empty() {
-            remove_name(&self.directory, &self.name);
-        }
-    }
-}
-
-/// How many names of this process could not be removed.
-static LEFT_BEHIND: AtomicU64 = AtomicU64::new(0);
-
-/// Returns how many names this process could not remove when what they stood for had come to its end.
-pub fn names_left_behind() -> u64 {
-    LEFT_BEHIND.load(Ordering::Relaxed)
-}
-
-/// Removes a reserved name, which means nothing any more. What stays of it is counted, and removed by the next start of
-/// a server that may write.
-pub(super) fn remove_name(directory: impl AsFd, name: &CStr) {
-    match unlinkat(directory, name, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => {}
-        Err(errno) => {
-            LEFT_BEHIND.fetch_add(1, Ordering::Relaxed);
-            log::warn!("{name:?} could not be removed and takes room until the next start: {errno}");
-        }
-    }
-}
-
-impl StagedName {
-    /// Removes the name.
-    pub(super) fn remove(self) {}
-
-    /// The name stands for something else now, and stays.
-    pub(super) fn forget(mut self) {
-        self.name = CString::default();
-    }
 }
 
 impl Held {
@@ -166,7 +122,7 @@ impl StagedFile {
     }
 
     fn in_directory(directory: OwnedFd) -> Result<Self, WriteError> {
-        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
         match openat(&directory, c".", flags, Mode::from_raw_mode(0o666)) {
             Ok(fd) => Ok(Self { fd, name: None }),
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => Self::with_a_name(directory),
@@ -185,7 +141,8 @@ impl StagedFile {
     fn with_a_name(directory: OwnedFd) -> Result<Self, WriteError> {
         Protection::of(&directory)?.check_names_can_go()?;
         static COUNTER: AtomicU64 = AtomicU64::new(0);
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
+        // Only writing: `rclone mount` does not take both without a cache.
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
         loop {
             let count = COUNTER.fetch_add(1, Ordering::Relaxed);
             let name = Reserved::temporary(std::process::id(), count).encode(LONGEST_NAME);
@@ -254,17 +211,30 @@ impl StagedFile {
     /// # Errors
     /// [`WriteError`], also if closing the file reports that bytes are lost.
     pub fn complete(self) -> Result<StagedVersion, WriteError> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let reopened = match &self.name {
-            None => openat(CWD, descriptor(&self.fd), flags, Mode::empty())?,
-            Some(StagedName { directory, name }) => {
-                openat(directory, name, flags | OFlags::NOFOLLOW, Mode::empty())?
+        let Self { fd, name } = self;
+        let opened = match &name {
+            None => {
+                let opened = openat(CWD, descriptor(&fd), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+                close(fd)?;
+                opened
+            }
+            // `rclone mount` has no file to open before it is closed.
+            Some(name) => {
+                let (status, errors) = (fstat(&fd)?, store_errors(&fd));
+                close(fd)?;
+                let opened = name.open()?;
+                let now = fstat(&opened)?;
+                // Where its bytes are not read back, it has to be the same file.
+                if errors == StoreErrors::Reported
+                    && (now.st_dev, now.st_ino) != (status.st_dev, status.st_ino)
+                {
+                    return Err(WriteError::Busy);
+                }
+                opened
             }
         };
-        mark_in_use(&reopened);
-        let Self { fd, name } = self;
-        close(fd)?;
-        let file = match LeasedFile::take(OpenFile::new(reopened)?) {
+        mark_in_use(&opened);
+        let file = match LeasedFile::take(OpenFile::new(opened)?) {
             Ok(leased) => Held::Leased(leased),
             Err((file, _)) => Held::Unleased(file),
         };
@@ -405,19 +375,6 @@ fn open_for_metadata(place: &Place) -> Result<Option<OwnedFd>, WriteError> {
 /// can tell.
 fn mark_in_use(file: impl AsFd) {
     let _ = flock(file, FlockOperation::NonBlockingLockShared);
-}
-
-/// Renames unless the new name is taken; where that is no single call, as near as can be.
-pub(super) fn rename_to_new(from: impl AsFd, name: &CStr, to: impl AsFd, new: &CStr) -> Result<(), Errno> {
-    match renameat_with(&from, name, &to, new, RenameFlags::NOREPLACE) {
-        Err(Errno::INVAL | Errno::NOSYS) => {
-            linkat(&from, name, &to, new, AtFlags::empty())?;
-            // It has its new name, whatever becomes of the old one.
-            remove_name(from, name);
-            Ok(())
-        }
-        other => other,
-    }
 }
 
 /// The path of an open file, by which it can be opened and linked.

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::config::user::is_root;
 use crate::http::Site;
 use crate::root::lease::LeaseProbe;
-use crate::root::{Root, SwapGuard, SymlinkPolicy, shown};
+use crate::root::{CreationGuard, Root, SwapGuard, SymlinkPolicy, shown};
 use crate::validator_store::watch::WatchStatus;
 use crate::write::Durability;
 
@@ -83,7 +83,7 @@ fn warnings(config: &Config, site: &Site) -> Vec<&'static str> {
         warnings.push("passwords cross the network unencrypted; encrypt with --tls-cert and --tls-key");
     }
     if config.site.writes.allow_writes() {
-        warnings.extend(match site.swap_guard() {
+        warnings.extend(match site.writer().guard() {
             Some(SwapGuard::Lease) => None,
             Some(SwapGuard::Recheck) => Some(
                 "an upload can overwrite what another program saves in place at the same moment: this filesystem has no leases",
@@ -93,6 +93,11 @@ fn warnings(config: &Config, site: &Site) -> Vec<&'static str> {
             ),
             None => Some("this user may not write to the folder"),
         });
+        if site.writer().creation_guard() == Some(CreationGuard::Look) {
+            warnings.push(
+                "a new file can overwrite one that another program makes at the same moment: this filesystem gives no name exclusively",
+            );
+        }
         if config.site.writes.durability == Durability::None {
             warnings
                 .push("a power failure can lose or empty files whose upload succeeded (--durability none)");
@@ -110,7 +115,7 @@ fn internals(out: &mut impl Write, config: &Config, site: &Site, watch: &WatchSt
     };
     writeln!(out, "  symbolic links: {symlinks}")?;
     if config.site.writes.allow_writes() {
-        writeln!(out, "  writes: {}", guarantee(config, site.swap_guard()))?;
+        writeln!(out, "  writes: {}", guarantee(config, site))?;
     }
     writeln!(out, "  freshness: {}; watcher {}", freshness(site.root()), watch.state().name())
 }
@@ -128,8 +133,8 @@ fn user(config: &Config) -> Option<String> {
 }
 
 /// What writes rest on.
-fn guarantee(config: &Config, guard: Option<SwapGuard>) -> String {
-    let guard = match guard {
+fn guarantee(config: &Config, site: &Site) -> String {
+    let guard = match site.writer().guard() {
         Some(SwapGuard::Lease) => "compare-and-swap by exchange and leases",
         Some(SwapGuard::Recheck) => {
             "compare-and-swap by exchange; there are no leases here, so programs that write in place are noticed by comparing twice"
@@ -144,7 +149,13 @@ fn guarantee(config: &Config, guard: Option<SwapGuard>) -> String {
         Durability::File => "answered when the bytes are on disk",
         Durability::None => "answered before anything is on disk",
     };
-    format!("{guard}; {durability}")
+    let creation = match site.writer().creation_guard() {
+        Some(CreationGuard::Look) => {
+            "; new files are looked for and then made, so that one which another program makes at that moment is lost"
+        }
+        Some(CreationGuard::Exact) | None => "",
+    };
+    format!("{guard}{creation}; {durability}")
 }
 
 /// What the freshness of answers rests on.

@@ -77,7 +77,7 @@ fn what_a_filesystem_gives_back_is_compared_before_anything_is_displaced() {
             // The disk below turns a byte that was written and acknowledged, and tells nobody.
             eventually("the first half is in a file", || turn_a_byte_of_an_upload(&folder));
             let refused = upload.finish().expect_problem(500);
-            assert!(refused.text().contains("nothing was changed"), "{refused}");
+            assert!(refused.text().contains("Nothing was changed"), "{refused}");
             assert_eq!(fs::read(folder.outside("below/file")).unwrap(), b"old");
             assert!(!folder.outside("below/new").exists());
         }

@@ -33,6 +33,7 @@ mod media_types;
 mod metrics;
 mod mounts;
 mod newcomers;
+mod odd_filesystems;
 mod origin_guard;
 mod outside_changes;
 mod privileges;

@@ -189,3 +189,28 @@ fn a_folder_that_was_removed_meanwhile_is_missing_not_forbidden() {
         Ok(file) => assert_eq!(file.complete().unwrap().create(&place), Err(WriteError::Missing)),
     }
 }
+
+/// The reserved names of the folder.
+fn reserved(folder: &Folder) -> Vec<String> {
+    let names = fs::read_dir(folder.folder.path()).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with(RESERVED_PREFIX)).collect()
+}
+
+#[test]
+fn a_filesystem_that_takes_no_long_names_gets_short_ones() {
+    let folder = Folder::new();
+    let place = folder.place(&"f".repeat(150));
+    let version = folder.version(How::Unnamed, "new");
+    let name = Reserved::new(Kind::Replace, version.stamp(), Some(&"t".repeat(22)), &place.name);
+    for limit in [143, 175, Reserved::SHORT] {
+        let mut asked = Vec::new();
+        let given = place.with_reserved_name(&name, |name| {
+            asked.push(name.to_bytes().len());
+            if name.to_bytes().len() > limit { Err(Errno::NAMETOOLONG) } else { Ok(()) }
+        });
+        assert!(given.unwrap().as_bytes().len() <= limit);
+        assert_eq!(asked.len(), 2, "{asked:?}");
+    }
+    assert_eq!(reserved(&folder), [""; 0]);
+}

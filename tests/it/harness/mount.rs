@@ -104,6 +104,16 @@ impl Mount {
         Some(Mount::new(at, vec![Daemon::fuse(command, at)]))
     }
 
+    /// Shows a folder, which has to be empty, at a second place by `encfs`, under encrypted names. Those are longer, so
+    /// that a name at `at` has at most 175 bytes; the filesystem says 189.
+    #[track_caller]
+    pub(crate) fn encfs(source: &Path, at: &Path) -> Option<Mount> {
+        needs(&["encfs"], &["fuse"])?;
+        let mut command = program("encfs");
+        command.args(["-f", "--standard", "--extpass=echo x"]).arg(source).arg(at);
+        Some(Mount::new(at, vec![Daemon::fuse(command, at)]))
+    }
+
     /// Runs `mount -t KIND SOURCE AT` with these options.
     #[track_caller]
     fn of(kind: &str, source: &OsStr, at: &Path, options: &[&str]) -> Mount {
