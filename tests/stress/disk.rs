@@ -54,6 +54,12 @@ pub(crate) struct Options {
     /// Kill the server again and again, each time so many milliseconds after its start at the latest
     #[arg(long)]
     kill_within: Option<u64>,
+    /// After each kill, start a server first that allows no write, and look what it answers
+    #[arg(long, requires = "kill_within")]
+    read_only_start: bool,
+    /// What the savers set the modification time of their files to
+    #[arg(long, value_enum, default_value_t = Dates::Now)]
+    dates: Dates,
     /// Who compares and swaps
     #[arg(long, value_enum, default_value_t = Algorithm::Ifmatch)]
     algorithm: Algorithm,
@@ -76,6 +82,15 @@ enum Kind {
     Mixed,
     /// `O_TRUNC` and two `write`s with a pause between them
     Slow,
+}
+
+/// The modification times of files that are saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Dates {
+    /// They stay what the save has made them
+    Now,
+    /// Some time before 1970, as old archives and cameras without a clock have it
+    Old,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

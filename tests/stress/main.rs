@@ -13,10 +13,18 @@
 #[path = "../it/harness/content.rs"]
 #[allow(dead_code, reason = "shared with the integration tests")]
 mod content;
+mod dates;
 mod disk;
+#[path = "../it/harness"]
+mod harness {
+    #[allow(dead_code, reason = "shared with the integration tests")]
+    pub(crate) mod mount;
+}
 mod history;
+mod images;
 mod increments;
 mod kill;
+mod late;
 mod place;
 #[path = "../it/harness/random.rs"]
 #[allow(dead_code, reason = "shared with the integration tests")]
@@ -55,6 +63,12 @@ enum Command {
     Winners(winners::Options),
     /// The server is killed at random instants and started again
     Kill(kill::Options),
+    /// Uploads to a disk behind SFTP that is full again and again
+    Late(late::Options),
+    /// Filesystem images take each other's place under readers
+    Images(images::Options),
+    /// Saves under a clock that steps both ways, and clients that have only a date
+    Dates(dates::Options),
     /// Short concurrent histories, each checked for linearizability
     History(history::Options),
 }
@@ -74,6 +88,9 @@ pub(crate) struct Common {
     /// One more argument for the server; may be repeated
     #[arg(long = "server-arg", global = true, allow_hyphen_values = true)]
     server_args: Vec<String>,
+    /// Variables for the server
+    #[arg(skip)]
+    environment: Vec<(String, String)>,
 }
 
 impl Common {
@@ -91,6 +108,9 @@ fn main() -> ExitCode {
         Command::Increments(options) => increments::run(&arguments.common, options),
         Command::Winners(options) => winners::run(&arguments.common, options),
         Command::Kill(options) => kill::run(&arguments.common, options),
+        Command::Late(options) => late::run(&arguments.common, options),
+        Command::Images(options) => images::run(&arguments.common, options),
+        Command::Dates(options) => dates::run(&arguments.common, options),
         Command::History(options) => history::run(&arguments.common, options),
     };
     let broken = watch::count();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::server::Server;
+use crate::server::{Rights, Server};
 use crate::{Common, watch};
 
 /// The directory.
@@ -38,9 +38,14 @@ impl Place {
         self.base.path().join("root").join(name)
     }
 
-    /// Starts a server in the folder.
+    /// Starts a server in the folder that allows every write.
     pub(crate) fn serve(&self, common: &Common) -> Result<Server, String> {
-        Server::start(common, &self.root(), &self.base.path().join("server.log"))
+        Server::start(common, &self.root(), &self.base.path().join("server.log"), Rights::Write)
+    }
+
+    /// Starts a server in the folder that allows no write.
+    pub(crate) fn serve_reading(&self, common: &Common) -> Result<Server, String> {
+        Server::start(common, &self.root(), &self.base.path().join("server.log"), Rights::Read)
     }
 
     /// Starts so many servers in the same folder.

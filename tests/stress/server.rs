@@ -30,9 +30,16 @@ pub(crate) struct Server {
     _stdout: BufReader<ChildStdout>,
 }
 
+/// What a server lets its clients do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rights {
+    Read,
+    Write,
+}
+
 impl Server {
-    /// Starts a server that allows every write, and waits until it tells its address.
-    pub(crate) fn start(common: &Common, root: &Path, log: &Path) -> Result<Server, String> {
+    /// Starts a server, and waits until it tells its address.
+    pub(crate) fn start(common: &Common, root: &Path, log: &Path, rights: Rights) -> Result<Server, String> {
         let begun = Instant::now();
         let worker = watch::Worker::new(format!("start in {}", root.display()));
         let mut command = Command::new(&common.binary);
@@ -45,8 +52,12 @@ impl Server {
         let stderr = File::options().create(true).append(true).open(log);
         let stderr = stderr.map_err(|error| format!("{}: {error}", log.display()))?;
         command.env("HOME", beside).env("XDG_CACHE_HOME", beside.join("cache")).current_dir(beside);
-        command.args(["-p", "0", "--allow-all", "--durability", &common.durability]);
+        command.args(["-p", "0"]);
+        if rights == Rights::Write {
+            command.args(["--allow-all", "--durability", &common.durability]);
+        }
         command.args(&common.server_args).arg(root);
+        command.envs(common.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
         let mut child = command.spawn().map_err(|error| format!("{command:?}: {error}"))?;
         worker.begins("waiting for the address of process", u64::from(child.id()));

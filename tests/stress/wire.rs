@@ -28,6 +28,8 @@ pub(crate) struct Wire {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) tag: Option<String>,
+    /// `Last-Modified`
+    pub(crate) date: Option<String>,
     pub(crate) body: Vec<u8>,
     /// The connection was closed in the middle of the body: so the server ends a body that changes under its hands.
     pub(crate) cut: bool,
@@ -68,12 +70,17 @@ pub(crate) enum Condition<'a> {
     Match(&'a str),
     /// `If-None-Match: *`
     Absent,
+    /// `If-None-Match` with this tag.
+    NoneMatch(&'a str),
+    /// `If-Modified-Since` with this date.
+    ModifiedSince(&'a str),
 }
 
 /// The fields of a head.
 struct Head {
     status: u16,
     tag: Option<String>,
+    date: Option<String>,
     length: usize,
     closes: bool,
 }
@@ -122,7 +129,8 @@ impl Wire {
         self.ask("DELETE", target, condition, None)
     }
 
-    fn ask(
+    /// Any request.
+    pub(crate) fn ask(
         &mut self,
         method: &str,
         target: &str,
@@ -196,7 +204,7 @@ impl Wire {
         if head.closes || cut {
             self.stream = None;
         }
-        Ok(Answer { status: head.status, tag: head.tag, body, cut })
+        Ok(Answer { status: head.status, tag: head.tag, date: head.date, body, cut })
     }
 
     /// Reads some more; false at the end, which a reset is as well as a FIN.
@@ -223,6 +231,8 @@ pub(crate) fn request(method: &str, target: &str, condition: Condition, body: Op
         Condition::None => {}
         Condition::Match(tag) => head.push_str(&format!("If-Match: {tag}\r\n")),
         Condition::Absent => head.push_str("If-None-Match: *\r\n"),
+        Condition::NoneMatch(tag) => head.push_str(&format!("If-None-Match: {tag}\r\n")),
+        Condition::ModifiedSince(date) => head.push_str(&format!("If-Modified-Since: {date}\r\n")),
     }
     if let Some(body) = body {
         head.push_str(&format!("Content-Length: {}\r\n", body.len()));
@@ -238,13 +248,15 @@ fn parse_head(head: &[u8]) -> Result<Head, Silence> {
     let mut lines = text.split("\r\n");
     let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok());
     let Some(status) = status else { return Err(Silence::Other(format!("not an answer: {text}"))) };
-    let mut parsed = Head { status, tag: None, length: 0, closes: false };
+    let mut parsed = Head { status, tag: None, date: None, length: 0, closes: false };
     let mut length = None;
     for line in lines {
         let Some((name, value)) = line.split_once(':') else { continue };
         let value = value.trim();
         if name.eq_ignore_ascii_case("ETag") {
             parsed.tag = Some(value.to_owned());
+        } else if name.eq_ignore_ascii_case("Last-Modified") {
+            parsed.date = Some(value.to_owned());
         } else if name.eq_ignore_ascii_case("Content-Length") {
             length = Some(value.parse().map_err(|_| Silence::Other(format!("not a length: {line}")))?);
         } else if name.eq_ignore_ascii_case("Connection") {

@@ -153,8 +153,17 @@ impl Mount {
     /// Unmounts, and panics where somebody uses the filesystem. Without this call it is unmounted all the same.
     #[track_caller]
     pub(crate) fn unmount(mut self) {
-        run(program("umount").arg(&self.at));
+        self.try_unmount().unwrap_or_else(|why| panic!("{why}"));
+    }
+
+    /// Unmounts, unless somebody uses the filesystem: that is what the error says.
+    pub(crate) fn try_unmount(&mut self) -> Result<(), String> {
+        let output = program("umount").arg(&self.at).output().map_err(|error| error.to_string())?;
+        if !output.status.success() {
+            return Err(told(&output));
+        }
         self.at = PathBuf::new();
+        Ok(())
     }
 }
 

@@ -203,6 +203,9 @@ pub(crate) struct Figures {
     /// Servers that were killed, and writes that drew no answer because of it.
     pub(crate) kills: AtomicU64,
     pub(crate) unanswered: AtomicU64,
+    /// Answers of servers without writes after a kill; and those that hid a save behind something older.
+    pub(crate) read: AtomicU64,
+    pub(crate) hidden: AtomicU64,
     /// Reads that gave nothing to derive a version from: no file, half a file, or a weak tag.
     pub(crate) unusable: AtomicU64,
     /// Reads that gave an older version than the save that was complete before them.
@@ -223,12 +226,14 @@ impl Figures {
     }
 
     /// What `cells` tells.
-    pub(crate) const HEADING: [&str; 13] = [
+    pub(crate) const HEADING: [&str; 15] = [
         "saves",
         "per s",
         "kills",
         "PUT ok",
         "DELETE ok",
+        "read-only",
+        "HIDDEN",
         "412",
         "409",
         "unusable",
@@ -245,7 +250,8 @@ impl Figures {
         let saves = get(&self.saves);
         let busy = self.busy.lock().expect("no client panics").values().sum();
         let per_second = (saves as f64 / time.as_secs_f64()) as u64;
-        let of_clients = [&self.kills, &self.replaced, &self.deleted, &self.refused].map(get);
+        let of_clients =
+            [&self.kills, &self.replaced, &self.deleted, &self.read, &self.hidden, &self.refused].map(get);
         let others =
             [&self.unusable, &self.stale, &self.passing, &self.copies, &self.kept, &self.lost].map(get);
         let all = [&[saves, per_second][..], &of_clients, &[busy], &others].concat();

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use crate::content::{version_bytes, version_of};
 use crate::random::Random;
@@ -14,7 +14,7 @@ use crate::watch;
 
 use super::contest::{Contest, Figures, Version, count};
 use super::story::Event;
-use super::{Algorithm, Kind, Options, QUARANTINE};
+use super::{Algorithm, Dates, Kind, Options, QUARANTINE};
 
 /// One save in so many is not looked after, but followed by another one, maybe within the same operation, or while no
 /// server is there.
@@ -50,6 +50,9 @@ pub(crate) fn work(
         }
         worker.begins("save", token);
         save(contest, figures, kind, token, random);
+        if options.dates == Dates::Old {
+            make_old(&contest.path, random);
+        }
         contest.saved.store(token, SeqCst);
         count(&figures.saves);
         if token <= saves && random.one_in(BURSTS) {
@@ -91,6 +94,14 @@ fn save(contest: &Contest, figures: &Figures, kind: Kind, token: u64, random: &m
             }
             Err(error) => return watch::broken(format!("{}: save {token}: {error}", contest.name)),
         }
+    }
+}
+
+/// Dates the file before 1970. When it is gone, or another one, meanwhile, that harms nobody.
+fn make_old(path: &Path, random: &mut Random) {
+    let before = Duration::new(random.next() % (1 << 31), (random.next() % 1_000_000_000) as u32);
+    if let (Ok(file), Some(time)) = (File::open(path), UNIX_EPOCH.checked_sub(before)) {
+        let _ = file.set_modified(time);
     }
 }
 

@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
+use crate::content::version_of;
 use crate::random::Random;
 use crate::server::Server;
 use crate::watch;
+use crate::wire::Wire;
 
 use super::Cell;
-use super::contest::count;
+use super::contest::{Version, count};
 use super::story::Event;
 
 /// Where the server is, as the clients see it.
@@ -72,6 +74,9 @@ impl Life {
             tell(Event::Killed);
             drop(server);
             count(&cell.figures.kills);
+            if cell.options.read_only_start {
+                look_without_writing(cell);
+            }
             server = match cell.place.serve(cell.common) {
                 Ok(server) => server,
                 Err(why) => watch::end(&format!("no server after a kill: {why}")),
@@ -80,6 +85,32 @@ impl Life {
             let mut now = self.now.lock().expect("no client panics");
             *now = Now { number: now.number + 1, address: server.address(), killed: false };
             self.changed.notify_all();
+        }
+    }
+}
+
+/// Starts a server that allows no write, asks it for every file, and ends it. A save that was complete before the question
+/// must not be hidden behind something older: a write that the killed server had no time to verify, say.
+fn look_without_writing(cell: &Cell) {
+    let server = match cell.place.serve_reading(cell.common) {
+        Ok(server) => server,
+        Err(why) => watch::end(&format!("no server without writes after a kill: {why}")),
+    };
+    let mut wire = Wire::new(server.address());
+    for contest in &cell.contests {
+        let least = contest.saved.load(SeqCst);
+        let Ok(answer) = wire.get(&format!("/{}", contest.name)) else { continue };
+        // A missing file may be a deletion in flight, and a file in motion is judged later.
+        let version = version_of(&answer.body).filter(|_| answer.status == 200 && !answer.cut);
+        let Some(version) = version.map(Version) else { continue };
+        count(&cell.figures.read);
+        if version.root() < least {
+            count(&cell.figures.hidden);
+            watch::broken(format!(
+                "{}: {version} is answered by a server without writes, although save {least} was complete{}",
+                contest.path.display(),
+                contest.story
+            ));
         }
     }
 }
