@@ -53,6 +53,7 @@ pub use confinement::UploadTrust;
 pub(crate) use crowd::{Crowd, UnderWay};
 use error::Problem;
 pub(crate) use express::{not_encrypted, too_many_connections};
+pub(crate) use fields::date;
 pub use fields::{Fields, renderer};
 pub use limits::{LARGEST_HEAD, Limits, Rate, SMALLEST_HEAD};
 use listing::Listings;
@@ -339,11 +340,6 @@ impl Site {
             _ => get::answer(self, request, path).await,
         }
     }
-}
-
-/// Returns the value of `Date` for an answer that is made now.
-pub(crate) fn date() -> Option<HeaderValue> {
-    fields::date_field(fields::now())
 }
 
 fn next_edition() -> u64 {

@@ -186,6 +186,11 @@ pub(super) fn now() -> HttpDate {
     HttpDate::of(SystemTime::now())
 }
 
+/// Returns the value of `Date` for an answer that is made now.
+pub(crate) fn date() -> Option<HeaderValue> {
+    date_field(now())
+}
+
 /// A date as a field value, printed once a second and thread.
 pub(super) fn date_field(date: HttpDate) -> Option<HeaderValue> {
     thread_local!(static LAST: RefCell<Option<(HttpDate, HeaderValue)>> = const { RefCell::new(None) });

@@ -19,6 +19,7 @@ use super::error::Problem;
 use super::express::Express;
 use super::streams::{FromFile, Streams};
 use super::turns::Turn;
+use super::write::Rest;
 use super::{HEALTH, METRICS, Site, SiteOptions, TurnStream, access, origin, write};
 use crate::access::Visitor;
 
@@ -122,7 +123,7 @@ impl Site {
             Some(Err(too_much)) => too_much.problem().respond(request),
             _ => self.answer(path, request, &mut payload).await,
         };
-        write::read_over(payload);
+        let rest = write::read_over(request.head(), payload).await;
         if let Some(Ok(mut answering)) = answering {
             let is_file = response.extensions().get::<FromFile>().is_some();
             if is_file && !answering.may_have_file(&self.crowd) {
@@ -132,8 +133,15 @@ impl Site {
         }
         self.note(request.head(), access::visitor(request), &response, began);
         if let Some(turn) = request.conn_data::<Turn>() {
+            if rest == Rest::Unread {
+                turn.set_unread();
+            }
             turn.end();
             say_last(turn, response.head_mut());
+            if request.head().upgrade() {
+                // actix goes on with no connection on which an upgrade was asked for.
+                response.head_mut().set_connection_type(ConnectionType::Close);
+            }
             response = response.map_body(|_, body| BoxBody::new(turn.watch(body)));
         }
         response

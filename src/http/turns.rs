@@ -79,6 +79,8 @@ pub struct TurnStream<S> {
     begun: bool,
     /// The last word on this connection is said.
     told: bool,
+    /// The answer under way is the last one: what the client still sends is read over once that is written.
+    closing: bool,
     /// When the current request was handed on, no answer was on its way.
     alone: bool,
     /// Tells that the server is to stop.
@@ -117,6 +119,7 @@ impl<S> TurnStream<S> {
             patience: None,
             begun: false,
             told: false,
+            closing: false,
             alone: false,
             stopped: None,
             leaving: false,
@@ -172,6 +175,17 @@ impl<S> TurnStream<S> {
         self.had_body |= self.has_body;
         (self.waiting, self.begun, self.alone) = (None, true, !self.turn.is_unsent());
         self.turn.begin();
+    }
+
+    /// Whether actix is told that the client has gone. That is so as well when nothing further can be understood, and when an answer
+    /// was made before the body of its request was read and the rest of that has come or never ends: actix would wait for more.
+    fn ends(&mut self) -> bool {
+        let unread = self.turn.is_unread() && !self.turn.is_answering() && !self.framing.is_in_body();
+        if unread || self.framing.is_broken() {
+            (self.over, self.closing) = (true, true);
+            self.turn.set_last();
+        }
+        self.over
     }
 
     /// Whether the next byte of the client begins a head, and nothing that actix has to write is in the way.
@@ -295,7 +309,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TurnStream<S> {
         let this = self.get_mut();
         loop {
             ready!(this.poll_answer(context))?;
-            if this.over {
+            if this.ends() {
                 return Poll::Ready(Ok(()));
             }
             let answering = this.turn.is_answering();
@@ -366,7 +380,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TurnStream<S> {
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         ready!(this.poll_answer(context))?;
-        if this.told {
+        if this.told || this.closing {
             return this.poll_linger(context);
         }
         Pin::new(&mut this.stream).poll_shutdown(context)

@@ -28,7 +28,7 @@ use crate::semantics::preconditions::Preconditions;
 use crate::semantics::preferences::Return;
 use crate::words::counted;
 use crate::write::{Deletes, Intent, Refusal, Upload, Uploads, WriteOutcome};
-use announced::{Length, check_representation, check_trailers, content_length};
+use announced::{Length, check_representation, check_trailers, check_upgrade, content_length};
 
 /// How many bytes a second a body must have on average, once it has taken a while.
 const SLOWEST: u64 = 512;
@@ -109,15 +109,26 @@ pub(super) async fn refuse_early(site: &Site, head: &RequestHead, path: &str) ->
 /// Bodies of up to so many bytes are on their way when the head has come.
 const FEW: u64 = 64 * 1024;
 
-/// Reads over a small body that means nothing, so that the connection can go on.
-pub(super) async fn skip_few(head: &RequestHead, payload: &mut Payload) {
-    const PATIENCE: Duration = Duration::from_secs(1);
-    if !head.expect() && content_length(head).is_some_and(|length| length <= FEW) {
-        // Who is slower loses the connection, and nothing else.
-        let _ =
-            tokio::time::timeout(PATIENCE, async { while let Some(Ok(_)) = next_bytes(payload).await {} })
-                .await;
-    }
+/// Reads over a small body that means nothing, so that the connection can go on. A client that is slower than that loses the
+/// connection, and nothing else.
+pub(super) async fn skip_few(head: &RequestHead, payload: &mut Payload) -> Rest {
+    let patience = match Length::of(head) {
+        _ if head.expect() => return Rest::Unread,
+        Length::Missing => return Rest::Unread,
+        Length::Known(length) if length > FEW => return Rest::Unread,
+        Length::Known(_) => Duration::from_secs(1),
+        // It may be a large one.
+        Length::Unknown => Duration::from_millis(100),
+    };
+    let skip = async {
+        let mut skipped = 0;
+        while skipped <= FEW {
+            let Some(Ok(bytes)) = next_bytes(payload).await else { return Rest::Read };
+            skipped += bytes.len() as u64;
+        }
+        Rest::Unread
+    };
+    tokio::time::timeout(patience, skip).await.unwrap_or(Rest::Unread)
 }
 
 /// Whether it spares anything to look at the folder before the body has come: not for a few bytes that are on their
@@ -160,6 +171,7 @@ fn check_head<'a>(site: &Site, head: &'a RequestHead, path: &'a str) -> Result<C
         let expected = ExpectedDigests::default();
         return Ok(Checked { path: resource, intent: Intent::Delete, preconditions, expected });
     }
+    check_upgrade(head)?;
     check_representation(head, site.coding_at(&resource).as_ref())?;
     check_trailers(head)?;
     let length = match Length::of(head) {
@@ -219,20 +231,34 @@ async fn receive(
     }
 }
 
+/// How much of the body of a request was read when its answer was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// All of it.
+    Read,
+    /// The connection ends with the answer.
+    Unread,
+}
+
 /// Takes care of a body that was not read to its end because the answer came first. Dropped, a chunked one would not be
 /// read over but forgotten, and with it the connection (actix-http 3.20): kept, it has the connection closed once the
 /// client has had time to read its answer.
-pub(super) fn read_over(mut payload: Payload) {
+pub(super) async fn read_over(head: &RequestHead, mut payload: Payload) -> Rest {
     if matches!(payload, Payload::None) {
-        return;
+        return Rest::Read;
+    }
+    // A body that was wanted has been read as far as it will be.
+    if head.method != Method::PUT && skip_few(head, &mut payload).await == Rest::Read {
+        return Rest::Read;
     }
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     if matches!(Pin::new(&mut payload).poll_next(&mut context), std::task::Poll::Ready(None | Some(Err(_)))) {
-        return;
+        return Rest::Read;
     }
     actix_web::rt::spawn(tokio::time::timeout(REST_LIMIT, async move {
         while let Some(Ok(_)) = next_bytes(&mut payload).await {}
     }));
+    Rest::Unread
 }
 
 async fn next_bytes(payload: &mut Payload) -> Option<Result<Bytes, PayloadError>> {

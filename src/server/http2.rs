@@ -128,7 +128,7 @@ impl<S> Http2Stream<S> {
         Ok(())
     }
 
-    /// Looks at what was written. Who takes nothing is given up.
+    /// Looks at what was written. A client that takes nothing is given up, and so is one that only gets refusals.
     fn note_written<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -137,9 +137,14 @@ impl<S> Http2Stream<S> {
     ) -> Poll<io::Result<T>> {
         match &written {
             Poll::Pending => self.poll_idle(context).map(|()| Err(io::ErrorKind::TimedOut.into())),
-            Poll::Ready(Ok(count)) if see(&mut self.answers, count) => {
-                self.moved = Instant::now();
-                written
+            Poll::Ready(Ok(count)) => {
+                if see(&mut self.answers, count) {
+                    self.moved = Instant::now();
+                }
+                match self.answers.are_refusals() {
+                    true => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+                    false => written,
+                }
             }
             Poll::Ready(_) => written,
         }

@@ -309,9 +309,9 @@ fn what_is_missing_is_told_alike_by_both_ways() {
 #[test]
 fn nothing_is_answered_behind_an_answer_that_closes_the_connection() {
     let server = served(Launch::new());
-    let body = get("/sub").field("Content-Length", "5");
+    let body = get("/sub").field("Content-Length", "100000");
     let trailers = "GET /small.txt HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\n";
-    for before in [[body.bytes(), b"hello".to_vec()].concat(), trailers.as_bytes().to_vec()] {
+    for before in [[body.bytes(), vec![b'x'; 100_000]].concat(), trailers.as_bytes().to_vec()] {
         let mut client = server.connect();
         client.send(before);
         std::thread::sleep(Duration::from_millis(100));

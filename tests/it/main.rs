@@ -16,6 +16,7 @@ mod config;
 mod confinement;
 mod dependencies;
 mod embedding;
+mod endings;
 mod express;
 mod freshness;
 mod fuzz;

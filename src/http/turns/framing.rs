@@ -36,6 +36,8 @@ enum Position {
     Chunked(Chunk),
     /// In bytes whose end is not known here.
     Unknown,
+    /// Behind something that is no chunked body. actix-http (3.20) would wait for its end for ever.
+    Broken,
 }
 
 /// Where in a chunked body (RFC 9112 7.1).
@@ -54,7 +56,21 @@ enum Chunk {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Line {
     Empty,
+    /// The same, but for the CR of its end.
+    EmptyCr,
     Begun,
+    BegunCr,
+}
+
+/// How the bytes of a chunked body go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Chunks {
+    /// In the next bytes.
+    Further,
+    /// It ends before this place.
+    End(usize),
+    /// A line of the trailer section ends without CR, here.
+    Broken(usize),
 }
 
 /// The names of the trailers of the current body.
@@ -103,6 +119,11 @@ impl Framing {
         matches!(self.at, Position::Body(_) | Position::Chunked(_))
     }
 
+    /// Whether the body is malformed in a way that actix does not see.
+    pub(super) fn is_broken(&self) -> bool {
+        self.at == Position::Broken
+    }
+
     /// Whether a part of a head has come.
     pub(super) fn is_amid_head(&self) -> bool {
         !self.head.is_empty()
@@ -122,12 +143,17 @@ impl Framing {
     pub(super) fn admit(&mut self, bytes: &[u8]) -> Admitted {
         let count = match &mut self.at {
             Position::Unknown => bytes.len(),
+            Position::Broken => 0,
             Position::Chunked(chunk) => match end_of_chunks(chunk, &mut self.trailers, bytes) {
-                Some(end) => {
+                Chunks::End(end) => {
                     self.at = Position::Head;
                     end
                 }
-                None => bytes.len(),
+                Chunks::Broken(end) => {
+                    self.at = Position::Broken;
+                    end
+                }
+                Chunks::Further => bytes.len(),
             },
             Position::Body(left) => {
                 let admitted = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
@@ -208,8 +234,9 @@ fn body_after(head: &[u8]) -> Position {
     if upgrade { Position::Unknown } else { position }
 }
 
-/// Where a chunked body ends within `bytes`; `chunk` keeps the place between calls, and `trailers` reads the trailer section.
-fn end_of_chunks(chunk: &mut Chunk, trailers: &mut Trailers, bytes: &[u8]) -> Option<usize> {
+/// Where a chunked body ends within `bytes`; `chunk` keeps the place between calls, and `trailers` reads the trailer section. What is
+/// malformed before that section is for actix to refuse.
+fn end_of_chunks(chunk: &mut Chunk, trailers: &mut Trailers, bytes: &[u8]) -> Chunks {
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         at += 1;
@@ -231,12 +258,14 @@ fn end_of_chunks(chunk: &mut Chunk, trailers: &mut Trailers, bytes: &[u8]) -> Op
                 Some(digit) => Chunk::Size(size.saturating_mul(16).saturating_add(digit.into())),
                 None => Chunk::Extension(size),
             },
-            (Chunk::Trailer(Line::Empty), b'\n') => return Some(at),
-            (Chunk::Trailer(_), b'\n') => Chunk::Trailer(Line::Empty),
-            (Chunk::Trailer(line), b'\r') => Chunk::Trailer(line),
+            (Chunk::Trailer(Line::EmptyCr), b'\n') => return Chunks::End(at),
+            (Chunk::Trailer(Line::BegunCr), b'\n') => Chunk::Trailer(Line::Empty),
+            (Chunk::Trailer(_), b'\n') => return Chunks::Broken(at - 1),
+            (Chunk::Trailer(Line::Empty), b'\r') => Chunk::Trailer(Line::EmptyCr),
+            (Chunk::Trailer(_), b'\r') => Chunk::Trailer(Line::BegunCr),
             (Chunk::Trailer(_), _) => Chunk::Trailer(Line::Begun),
             (extension, _) => extension,
         };
     }
-    None
+    Chunks::Further
 }

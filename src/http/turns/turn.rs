@@ -27,6 +27,8 @@ struct TurnState {
     counted: Cell<bool>,
     /// The next answer is the last one on the connection.
     last: Cell<bool>,
+    /// It was made before the body of its request had come, or that body has no end.
+    unread: Cell<bool>,
     /// A digest field that stood behind the body of the current request.
     digest_in_trailer: Cell<Option<IntegrityField>>,
 }
@@ -59,6 +61,17 @@ impl Turn {
 impl Turn {
     pub(super) fn set_last(&self) {
         self.0.last.set(true);
+    }
+
+    /// The answer was made before the body was read, so it is the last one.
+    pub(in crate::http) fn set_unread(&self) {
+        self.0.last.set(true);
+        self.0.unread.set(true);
+    }
+
+    /// Whether that is so.
+    pub(super) fn is_unread(&self) -> bool {
+        self.0.unread.get()
     }
 
     /// Whether the answer says that it is the last one.

@@ -65,6 +65,18 @@ pub(super) fn check_representation(head: &RequestHead, coding: Option<&HeaderVal
     Ok(())
 }
 
+/// Refuses a body behind `Upgrade: websocket`, of which actix-http (3.20) sees no end.
+pub(super) fn check_upgrade(head: &RequestHead) -> Result<(), Problem> {
+    let is_websocket = |line: &[u8]| line.trim_ascii().eq_ignore_ascii_case(b"websocket");
+    if head.version < Version::HTTP_2 && head.headers.lines(header::UPGRADE).any(is_websocket) {
+        return Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "Upgrade: websocket stands before a body, whose end cannot be told then; nothing was changed. Send it without the field.",
+        ));
+    }
+    Ok(())
+}
+
 /// Refuses a request whose `Trailer` field announces a digest behind the body, because nothing there is verified.
 pub(super) fn check_trailers(head: &RequestHead) -> Result<(), Problem> {
     let lines = head.headers.lines(header::TRAILER);

@@ -11,6 +11,7 @@ const FRAME: usize = 9;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
 const CONTINUATION: u8 = 9;
 const END_HEADERS: u8 = 4;
 
@@ -131,20 +132,37 @@ impl Questions {
 }
 
 /// What the server has sent.
-pub(super) struct Answers(Frames);
+pub(super) struct Answers {
+    frames: Frames,
+    /// How many requests were refused in a row.
+    refused: usize,
+}
+
+/// So many refusals in a row come to no client that heeds how many requests it may have at a time.
+const MOST_REFUSED: usize = 1000;
 
 impl Answers {
     pub(super) fn new() -> Self {
-        Self(Frames::new(0))
+        Self { frames: Frames::new(0), refused: 0 }
     }
 
     /// Goes through the next bytes; whether an answer, or a part of it, is among them.
     pub(super) fn write(&mut self, bytes: &[u8]) -> bool {
+        let Self { frames, refused } = self;
         let mut something = false;
-        let _never = self.0.read(bytes, |piece| {
-            something |= matches!(piece.kind, DATA | HEADERS | CONTINUATION);
+        let _never = frames.read(bytes, |piece| {
+            match piece.kind {
+                DATA | HEADERS | CONTINUATION => (something, *refused) = (true, 0),
+                RST_STREAM if piece.begins.is_some() => *refused += 1,
+                _ => {}
+            }
             ControlFlow::Continue(())
         });
         something
+    }
+
+    /// Whether the client asks for nothing but refusals.
+    pub(super) fn are_refusals(&self) -> bool {
+        self.refused > MOST_REFUSED
     }
 }

@@ -130,3 +130,15 @@ fn a_head_is_measured_over_all_its_frames() {
         }
     }
 }
+
+#[test]
+fn a_client_that_gets_refusals_only_is_given_up_and_no_other_one() {
+    let refusals = |count: usize| frame(3, 0, &[0, 0, 0, 7]).repeat(count);
+    let mut answers = Answers::new();
+    answers.write(&refusals(900));
+    // An answer in between.
+    assert!(answers.write(&frame(1, 4, b"x")) && !answers.are_refusals());
+    assert!(!answers.write(&refusals(900)) && !answers.are_refusals());
+    answers.write(&refusals(200));
+    assert!(answers.are_refusals());
+}
