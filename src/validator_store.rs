@@ -16,6 +16,7 @@ mod integrity;
 pub mod record;
 pub mod settle;
 pub mod text;
+mod unhashed;
 pub mod watch;
 mod withheld;
 
@@ -37,19 +38,15 @@ use digest::DigestAlgorithm;
 pub use entry::Entry;
 use flight::{Flights, Outcome, Places};
 use index::{Index, IndexMode};
-use settle::{MEMORY_FILE_LIMIT, unrest};
+use settle::MEMORY_FILE_LIMIT;
 use text::Text;
+pub use unhashed::{Steadiness, Unhashed};
 use withheld::Withheld;
 pub use withheld::Withholding;
 
 /// How long a large file that nobody asked a validator of may be waited for before it is sent
-/// under a weak tag.
+/// without one.
 const HASH_BUDGET: Duration = Duration::from_millis(50);
-
-/// How long a large file that somebody has open for writing is waited for, and how often it is
-/// looked at meanwhile.
-const CALM_LIMIT: Duration = Duration::from_secs(3);
-const CALM_LOOK: Duration = Duration::from_millis(50);
 
 /// What the store is made with.
 #[derive(Clone, Copy, Debug)]
@@ -85,7 +82,7 @@ pub enum Found<R> {
     /// A file whose bytes have a known digest.
     Hashed(Arc<Entry<R>>),
     /// A large file, of whose bytes nothing is known yet, or that does not hold still.
-    Unhashed(OpenFile),
+    Unhashed(Unhashed),
     /// A directory.
     Directory(OpenDirectory),
 }
@@ -95,6 +92,8 @@ pub enum Found<R> {
 pub enum Patience {
     /// A moment: the answer can do without a strong validator.
     Brief,
+    /// A moment, and a file that grows is taken as it is: a part of what is there now is asked for, and nothing else.
+    Part,
     /// As long as hashing takes: the answer depends on it.
     Full,
 }
@@ -207,16 +206,18 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
             }
             let flight = self.join_flight(path, file.stamp().size);
             let landed = match patience {
-                Patience::Brief if large => tokio::time::timeout(HASH_BUDGET, flight.landed()).await.ok(),
+                Patience::Brief | Patience::Part if large => {
+                    tokio::time::timeout(HASH_BUDGET, flight.landed()).await.ok()
+                }
                 _ => Some(flight.landed().await),
             };
             match landed {
-                None => return calm(file).await,
+                None => return self.calm(path, file, patience).await,
                 // The reading began before this call: it may lack a change that was complete by then.
                 Some(_) if flight.started < asked => continue,
                 Some(Outcome::Hashed(entry)) => return Ok(Found::Hashed(entry)),
                 Some(Outcome::Withheld(stamp)) => self.withheld.until_decided(path.as_str(), &stamp).await,
-                Some(Outcome::Busy) if large => return calm(file).await,
+                Some(Outcome::Busy) if large => return self.calm(path, file, patience).await,
                 Some(Outcome::Busy) => return Err(OpenError::Busy),
                 Some(Outcome::Failed(error)) => return Err(error),
             }
@@ -295,22 +296,6 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
         }
         self.root.stamp(entry.path(), entry.location()) == Some(entry.stamp())
             && entry.mounts().is_none_or(|mark| self.root.is_mounted_since(mark))
-    }
-}
-
-/// Waits until a large file may be sent without knowing its digest. One that is written to all the
-/// time could not be sent to its end anyway.
-async fn calm<R>(mut file: OpenFile) -> Result<Found<R>, OpenError> {
-    let deadline = Instant::now() + CALM_LIMIT;
-    loop {
-        let unrest = unrest(&mut file)?;
-        if unrest.is_zero() {
-            return Ok(Found::Unhashed(file));
-        }
-        if Instant::now() >= deadline {
-            return Err(OpenError::Busy);
-        }
-        tokio::time::sleep(unrest.min(CALM_LOOK)).await;
     }
 }
 

@@ -5,8 +5,12 @@
 //! new hard link, touch): then the file is hashed again and the chunk read again. Otherwise the body ends
 //! in an error, and the connection with it: a cache may keep a prefix (RFC 9111 3.3), so stopping only at
 //! the end would be too late.
+//!
+//! A file that somebody was writing to when it was opened (a log) has no strong tag to belong to. As long as it only
+//! grows, what was there at that moment is sent to its end.
 
 mod chunk;
+mod growth;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -17,6 +21,7 @@ use std::task::{Context, Poll, ready};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::web::Bytes;
 use chunk::{Chunk, SMALLEST, Sending};
+use growth::grown;
 use rustix::io::Errno;
 use tokio::task::JoinHandle;
 
@@ -28,7 +33,17 @@ pub(super) struct FileBody {
     file: OpenFile,
     location: Location,
     style: ReadStyle,
-    recheck: Option<Recheck>,
+    when_changed: WhenChanged,
+}
+
+/// What becomes of a body whose file has changed.
+enum WhenChanged {
+    /// It ends.
+    End,
+    /// It goes on if the file still has the digest that was promised.
+    Recheck(Recheck),
+    /// It goes on if the file is longer than before: appending leaves alone what was there.
+    MayGrow,
 }
 
 /// Finds the stamp under which the file has the digest that was promised, if it still has.
@@ -56,7 +71,7 @@ pub(super) struct Stream {
     segments: VecDeque<Segment>,
     left: u64,
     reading: Option<JoinHandle<Result<Chunk, Errno>>>,
-    recheck: Option<Recheck>,
+    when_changed: WhenChanged,
     rechecking: Option<Rechecking>,
     rechecks_left: u32,
     _sending: Sending,
@@ -92,12 +107,17 @@ impl std::error::Error for BodyError {}
 impl FileBody {
     /// A body of `file`, whose stamp is the one its tag was computed under.
     pub(super) fn new(file: OpenFile, location: Location, style: ReadStyle) -> Self {
-        Self { file, location, style, recheck: None }
+        Self { file, location, style, when_changed: WhenChanged::End }
     }
 
     /// The same body, which outlives changes that leave the bytes as they are.
     pub(super) fn with_recheck(self, recheck: Recheck) -> Self {
-        Self { recheck: Some(recheck), ..self }
+        Self { when_changed: WhenChanged::Recheck(recheck), ..self }
+    }
+
+    /// The same body, which goes on while the file only grows.
+    pub(super) fn that_may_grow(self) -> Self {
+        Self { when_changed: WhenChanged::MayGrow, ..self }
     }
 
     /// All of it.
@@ -116,14 +136,14 @@ impl FileBody {
     /// Pieces of it, and text between them.
     pub(super) fn segments(self, segments: VecDeque<Segment>) -> Stream {
         let left = segments.iter().map(Segment::len).sum();
-        let Self { file, location, style, recheck } = self;
+        let Self { file, location, style, when_changed } = self;
         Stream {
             expected: file.stamp(),
             source: Arc::new(Source { file, location, style }),
             segments,
             left,
             reading: None,
-            recheck,
+            when_changed,
             rechecking: None,
             rechecks_left: RECHECKS,
             _sending: Sending::begin(),
@@ -168,20 +188,34 @@ impl Stream {
             Standing::Displaced(stamp) => {
                 self.expected = stamp;
                 // What nobody can ask for any more cannot be hashed again.
-                self.recheck = None;
+                if let WhenChanged::Recheck(_) = self.when_changed {
+                    self.when_changed = WhenChanged::End;
+                }
                 true
             }
-            Standing::Changed => false,
+            Standing::Changed => self.has_only_grown(),
         }
+    }
+
+    /// Whether it may grow and is longer than before.
+    fn has_only_grown(&mut self) -> bool {
+        let WhenChanged::MayGrow = self.when_changed else { return false };
+        let longer = self.source.file.stamp_now().ok().filter(|now| now.has_grown_from(&self.expected));
+        self.expected = longer.unwrap_or(self.expected);
+        longer.is_some()
     }
 
     /// Begins to find out whether the bytes are the same under the stamp of now.
     fn begin_recheck(&mut self) -> Result<(), BodyError> {
         let same_size = self.source.file.stamp_now().is_ok_and(|stamp| stamp.size == self.expected.size);
-        match &self.recheck {
-            Some(recheck) if same_size && self.rechecks_left > 0 => {
+        match &self.when_changed {
+            WhenChanged::Recheck(recheck) if same_size && self.rechecks_left > 0 => {
                 self.rechecks_left -= 1;
                 self.rechecking = Some(recheck());
+                Ok(())
+            }
+            WhenChanged::MayGrow => {
+                self.rechecking = Some(Box::pin(grown(Arc::clone(&self.source), self.expected)));
                 Ok(())
             }
             _ => Err(BodyError::Changed),

@@ -172,12 +172,16 @@ impl<'a> Conditions<'a> {
         }
     }
 
-    /// Whether the answer depends on what hashing tells. A range that asks for everything (a player's
-    /// first request) can be answered whole.
+    /// How long hashing may be waited for: until its end where the answer depends on it. A part is a part of what is there,
+    /// whatever its tag, unless the request names a version. A range that begins with all (a player's first
+    /// request) counts as a wish for the whole.
     pub(super) fn patience(&self) -> Patience {
-        let partial = self.range.as_ref().is_some_and(|range| !range.begins_whole());
-        let unconditional = self.preconditions.is_empty() && self.if_range.is_none() && !partial;
-        if unconditional && self.wanted_digest.is_none() { Patience::Brief } else { Patience::Full }
+        let unconditional = self.preconditions.is_empty() && self.if_range.is_none();
+        match &self.range {
+            _ if !unconditional || self.wanted_digest.is_some() => Patience::Full,
+            Some(range) if !range.begins_whole() => Patience::Part,
+            _ => Patience::Brief,
+        }
     }
 }
 

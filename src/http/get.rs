@@ -23,7 +23,7 @@ use crate::semantics::preconditions::{MethodClass, PreconditionField, Verdict};
 use crate::semantics::range::{ByteRange, Selection};
 use crate::semantics::validators::Validators;
 use crate::validator_store::text::Text;
-use crate::validator_store::{Entry, Found, Patience};
+use crate::validator_store::{Entry, Found, Patience, Steadiness, Unhashed};
 use missing::{not_found, not_found_page};
 
 /// What a request target stands for.
@@ -34,7 +34,7 @@ enum Selected {
     /// have been here is another one's.
     Fallback(Arc<Entry<Fields>>),
     /// A large file whose digest is not known (yet).
-    Unhashed(OpenFile, ResourcePath<'static>),
+    Unhashed(Unhashed, ResourcePath<'static>),
     /// A listing.
     Generated(Box<Generated>),
     /// A folder that is not listed now.
@@ -265,9 +265,9 @@ pub(super) fn decide(
         Verdict::Perform => {}
     }
     let Some(range) = &conditions.range else { return Outcome::Whole };
+    // A client that puts parts together says with If-Range which version they have to be of.
     let holds = conditions.if_range.as_ref().is_none_or(|if_range| if_range.holds(current, now));
-    // Without a strong tag the parts could not be put together again.
-    if *method != Method::GET || !holds || current.entity_tag.is_none() {
+    if *method != Method::GET || !holds {
         return Outcome::Whole;
     }
     match range.select(length) {
@@ -278,33 +278,45 @@ pub(super) fn decide(
     }
 }
 
-/// A large file before its digest is known: nothing to compare, a weak tag, the whole of it.
+/// A large file whose digest is not known.
+///
+/// One that holds still has no tag yet, because one that will be another later is of no use, but the date that it keeps once it is
+/// hashed. One that somebody writes to is what it was at this moment: it has a weak tag that no other answer has, and a date to
+/// look at, and no condition holds for it.
 async fn respond_unhashed(
     site: &Site,
     request: &HttpRequest,
     conditions: &Conditions<'_>,
-    file: OpenFile,
+    unhashed: Unhashed,
     path: &ResourcePath<'_>,
 ) -> Result<Option<HttpResponse>, OpenError> {
+    let Unhashed { file, steadiness, date } = unhashed;
     let location = site.store.root().locate(path).ok_or(OpenError::Missing)?;
     let style = site.store.root().filesystem(path, &file).read_style;
-    let validators = Validators { entity_tag: None, last_modified: None };
     let (file, text) = match media_types::depends_on_bytes(path.name()) {
         true => look(file).await?,
         false => (file, Text::Other),
     };
-    let mut fields = site.store.render(path, &validators, text);
-    fields.entity_tag = respond::weak_tag();
+    let known = Validators { entity_tag: None, last_modified: date.as_ref().map(|offer| offer.date()) };
+    let mut fields = site.store.render(path, &known, text);
+    let (length, body) = (file.stamp().size, FileBody::new(file, location, style));
+    let (validators, body) = match steadiness {
+        Steadiness::Still => (known, body),
+        Steadiness::Moving => {
+            fields.entity_tag = respond::weak_tag();
+            (Validators { entity_tag: None, last_modified: None }, body.that_may_grow())
+        }
+    };
     let extra = site.extra_of_file(path, &fields);
     let representation = Representation {
         validators: &validators,
-        date: None,
+        date: date.as_deref(),
         fields: &fields,
         extra: &extra,
-        length: file.stamp().size,
+        length,
         repr_digest: None,
     };
-    let content = || Ok(Some(Content::File(FileBody::new(file, location, style))));
+    let content = || Ok(Some(Content::File(body)));
     respond_representation(request, conditions, representation, async |_| Ok(Told::Nothing), content).await
 }
 

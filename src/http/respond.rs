@@ -222,7 +222,8 @@ pub(super) fn not_found_page(
     response
 }
 
-/// A weak tag that no other response has: nothing is known of the bytes, so nothing may match it.
+/// Returns a weak tag that no other response has. It shows that the bytes are those of a moment and of no version, and
+/// nothing ever matches it.
 pub(super) fn weak_tag() -> Option<HeaderValue> {
     use std::hash::{BuildHasher, RandomState};
     HeaderValue::from_str(&format!("W/\"{:016x}\"", RandomState::new().hash_one(0))).ok()
@@ -234,9 +235,7 @@ pub(super) fn describe(target: &mut impl ResponseFields, representation: &Repres
     describe_content(target, representation);
     accompany(target, representation);
     insert(target, REPR_DIGEST, representation.repr_digest.as_ref());
-    if representation.validators.entity_tag.is_some() {
-        insert(target, header::ACCEPT_RANGES, Some(&HeaderValue::from_static("bytes")));
-    }
+    insert(target, header::ACCEPT_RANGES, Some(&HeaderValue::from_static("bytes")));
     insert(target, NOSNIFF.0, Some(&NOSNIFF.1));
 }
 

@@ -60,6 +60,11 @@ impl Stamp {
         (self.mount, self.device, self.inode) == (other.mount, other.device, other.inode)
     }
 
+    /// Reports whether the file is longer than under an earlier stamp.
+    pub fn has_grown_from(&self, earlier: &Self) -> bool {
+        self.same_inode(earlier) && self.size > earlier.size
+    }
+
     /// Reports whether both name the same inode with the same size and mtime: what stays the same when a
     /// file is only renamed, linked or unlinked.
     pub fn same_content_times(&self, other: &Self) -> bool {

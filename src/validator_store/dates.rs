@@ -40,7 +40,6 @@ const WITHDRAWN: u8 = 2;
 
 /// What is known of the bytes that are to get a date.
 #[derive(Clone, Copy, Debug)]
-#[allow(dead_code, reason = "large files without a digest have no date yet")]
 pub(super) enum Version {
     /// Their digest, read under this stamp.
     Hashed(Stamp, Digest),

@@ -81,6 +81,17 @@ pub enum Proof {
     Age,
 }
 
+/// How a large file of unknown digest stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// Nobody is writing, and its stamp tells of the next change.
+    Still,
+    /// Nobody should be in the middle of a write, but somebody may begin one under the same stamp.
+    Quiet,
+    /// So much is missing until no `write(2)` should still be at work on it.
+    Unrest(Duration),
+}
+
 /// How reading a file from its beginning ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReadThrough {
@@ -201,18 +212,25 @@ fn missing_age(stamp: &Stamp, needed: Duration) -> Duration {
     Duration::from_millis(u64::try_from(needed.saturating_sub(age)).unwrap_or(0))
 }
 
-/// How much longer a large file of unknown digest must be left alone before its bytes may be sent
-/// under the stamp it has now: not at all when nobody is writing, else until its last change is so
-/// old that no `write(2)` should still be at work on it.
+/// Takes the stamp of a large file of unknown digest, and tells whether its bytes may be sent under that.
 ///
 /// # Errors
 /// [`OpenError::Io`] when the filesystem fails.
-pub fn unrest(file: &mut OpenFile) -> Result<Duration, OpenError> {
+pub(super) fn rest(file: &mut OpenFile, filesystem: &Filesystem) -> Result<Rest, OpenError> {
     let stamp = file.restamp()?;
-    match lease::probe(&*file) {
-        LeaseProbe::Granted => Ok(Duration::ZERO),
-        LeaseProbe::Busy | LeaseProbe::Unavailable => Ok(missing_age(&stamp, QUIET)),
-    }
+    let needed = filesystem.settling_time(&stamp);
+    let lease = lease::probe(&*file);
+    let is_still = match lease {
+        LeaseProbe::Granted => missing_age(&stamp, needed).is_zero(),
+        LeaseProbe::Unavailable => missing_age(&stamp, needed.max(AGE_WITHOUT_LEASE)).is_zero(),
+        LeaseProbe::Busy => false,
+    };
+    Ok(match missing_age(&stamp, QUIET) {
+        _ if is_still => Rest::Still,
+        _ if lease == LeaseProbe::Granted => Rest::Quiet,
+        Duration::ZERO => Rest::Quiet,
+        left => Rest::Unrest(left),
+    })
 }
 
 /// Whether the last change is not brand-new.

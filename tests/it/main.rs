@@ -25,6 +25,7 @@ mod headers;
 mod http2;
 mod index;
 mod integrity;
+mod large_files;
 mod late_errors;
 mod lifecycle;
 mod limits;

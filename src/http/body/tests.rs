@@ -12,14 +12,23 @@ const SIZE: usize = 4 * CHUNK + 77;
 
 /// Sends a file of [`SIZE`] bytes in the given style, with a change after the first chunk.
 fn send(style: ReadStyle, change: impl FnOnce(&std::path::Path)) -> Result<Vec<u8>, String> {
+    send_body(style, |body| body, change)
+}
+
+fn send_body(
+    style: ReadStyle,
+    prepare: impl FnOnce(FileBody) -> FileBody,
+    change: impl FnOnce(&std::path::Path),
+) -> Result<Vec<u8>, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     fs::write(&path, vec![b'a'; SIZE]).unwrap();
     let root = Root::open(folder.path(), SymlinkPolicy::Within).unwrap();
     let resource = ResourcePath::ROOT.child("file", Dotfiles::Hidden).unwrap();
     let file = root.open_file(&resource).unwrap();
-    let mut stream = FileBody::new(file, root.locate(&resource).unwrap(), style).whole(SIZE as u64);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let body = FileBody::new(file, root.locate(&resource).unwrap(), style);
+    let mut stream = prepare(body).whole(SIZE as u64);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         let mut sent = Vec::new();
         let mut change = Some(change);
@@ -64,6 +73,30 @@ fn a_file_that_changes_under_way_is_never_finished() {
     for style in STYLES {
         for change in [truncate as fn(&std::path::Path), grow, overwrite] {
             assert!(send(style, change).is_err(), "{style:?}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_may_grow_arrives_as_it_was_unless_it_changes_in_another_way() {
+    fn append(path: &std::path::Path) {
+        fs::File::options().append(true).open(path).unwrap().write_all(b"a line").unwrap();
+    }
+    let rotate = |path: &std::path::Path| {
+        fs::rename(path, path.with_extension("1")).unwrap();
+        append(&path.with_extension("1"));
+        fs::write(path, "the next").unwrap();
+    };
+    let truncate = |path: &std::path::Path| fs::write(path, "short").unwrap();
+    let overwrite = |path: &std::path::Path| {
+        fs::File::options().write(true).open(path).unwrap().write_all(b"b").unwrap();
+    };
+    for style in STYLES {
+        for change in [append as fn(&std::path::Path), rotate] {
+            assert_eq!(send_body(style, FileBody::that_may_grow, change), Ok(vec![b'a'; SIZE]), "{style:?}");
+        }
+        for change in [truncate as fn(&std::path::Path), overwrite] {
+            assert!(send_body(style, FileBody::that_may_grow, change).is_err(), "{style:?}");
         }
     }
 }
