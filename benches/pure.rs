@@ -172,6 +172,62 @@ fn parse_path(bencher: Bencher<'_, '_>, input: &Input) {
     bencher.counter(length).bench(|| ResourcePath::parse(black_box(&input.text), Dotfiles::Hidden));
 }
 
+/// Rules as a site may have them, and paths in the worst form that is let in.
+mod rules {
+    use ifmatch::resource_path::pattern::{Match, PathPattern, PathPatterns};
+    use ifmatch::resource_path::{DEEPEST_PATH, LONGEST_PATH};
+
+    use super::*;
+
+    const RULES: [&str; 8] = [
+        "/drafts/**",
+        "*.html",
+        "/assets/**",
+        "/docs/*.pdf",
+        "**/private/**",
+        "*.{js,css,map}",
+        ".git",
+        "/inbox/*.txt",
+    ];
+
+    fn paths() -> [Input; 4] {
+        let segment = "x".repeat(LONGEST_PATH / DEEPEST_PATH - 1);
+        [
+            input("short", "index.html"),
+            input("8_segments", "assets/2026/11/images/icons/dark/large/arrow-left.svg"),
+            input("hostile_depth", vec![segment.as_str(); DEEPEST_PATH].join("/")),
+            input("hostile_almost", "private".repeat(LONGEST_PATH / 7)),
+        ]
+    }
+
+    fn patterns() -> Vec<PathPattern> {
+        RULES.iter().filter_map(|text| PathPattern::parse(text).ok()).collect()
+    }
+
+    fn path(input: &Input) -> ResourcePath<'_> {
+        ResourcePath::from_names(&input.text, Dotfiles::Served).unwrap_or(ResourcePath::ROOT)
+    }
+
+    /// As the server asks.
+    #[divan::bench(args = paths())]
+    fn together(bencher: Bencher<'_, '_>, input: &Input) {
+        let (patterns, path) = (PathPatterns::new(&patterns()), path(input));
+        assert_eq!(patterns.of(&path).contains(&Match::Path), !input.name.starts_with("hostile"), "{input}");
+        bencher.counter(BytesCount::of_str(&input.text)).bench(|| patterns.of(black_box(&path)));
+    }
+
+    /// Each pattern and each folder on its own, for comparison: that grows with the square of the length.
+    #[divan::bench(args = paths())]
+    fn one_by_one(bencher: Bencher<'_, '_>, input: &Input) {
+        let (patterns, path) = (patterns(), path(input));
+        let ends = || path.as_str().match_indices('/').map(|(end, _)| end).chain([path.as_str().len()]);
+        let about = |pattern: &PathPattern| ends().any(|end| pattern.matches(&path.ancestor(end)));
+        bencher
+            .counter(BytesCount::of_str(&input.text))
+            .bench(|| patterns.iter().filter(|pattern| about(black_box(pattern))).count());
+    }
+}
+
 fn dates() -> [Input; 5] {
     [
         input("imf_fixdate", MODIFIED),

@@ -7,6 +7,7 @@
 mod attempts;
 mod extent;
 mod network;
+mod rules;
 mod secret;
 mod verifier;
 mod writers;
@@ -20,6 +21,7 @@ use crate::resource_path::{Dotfiles, ResourcePath};
 use attempts::Attempts;
 pub use extent::Extent;
 pub use network::Network;
+use rules::Rules;
 use secret::SecretError;
 pub use secret::{Secret, new_token, password_hash};
 use verifier::{Question, Verifier};
@@ -34,14 +36,6 @@ pub enum Right {
     Read,
     /// Reading, creating, replacing and deleting, as far as the server allows that to anybody.
     Write,
-}
-
-/// Rights by path, and by pattern: a pattern counts more than a path, and of several the last one. What a pattern takes from a folder is
-/// taken from all that is in it; what it gives, it gives to what it matches only.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Rules {
-    paths: Vec<(ResourcePath<'static>, Right)>,
-    patterns: Vec<(PathPattern, Right)>,
 }
 
 /// Somebody with a name.
@@ -129,36 +123,6 @@ impl Visitor {
     pub const ANYBODY: Self = Self(None);
 }
 
-impl Rules {
-    fn everywhere(right: Right) -> Self {
-        Self { paths: vec![(ResourcePath::ROOT, right)], patterns: Vec::new() }
-    }
-
-    fn at(&self, path: &ResourcePath<'_>) -> Option<Right> {
-        let covers = |rule: &ResourcePath<'_>| {
-            let rest = path.as_str().strip_prefix(rule.as_str());
-            rule.as_str().is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        let covering = self.paths.iter().filter(|(rule, _)| covers(rule));
-        let by_path = covering.max_by_key(|(rule, _)| rule.as_str().len()).map(|(_, right)| *right);
-        self.patterns.iter().fold(by_path, |so_far, (pattern, right)| {
-            let takes = || so_far.is_some_and(|so_far| so_far > *right) && pattern.matches_above(path);
-            if pattern.matches(path) || takes() { Some(*right) } else { so_far }
-        })
-    }
-
-    /// A later rule for the same path takes the place of an earlier one.
-    fn set(&mut self, path: ResourcePath<'static>, right: Right) {
-        self.paths.retain(|(known, _)| *known != path);
-        self.paths.push((path, right));
-    }
-
-    fn give(&self, right: Right) -> bool {
-        let by_path = self.paths.iter().map(|(_, given)| given);
-        by_path.chain(self.patterns.iter().map(|(_, given)| given)).any(|given| *given >= right)
-    }
-}
-
 impl Access {
     fn new(accounts: Vec<Account>, everybody: Rules) -> Self {
         Self { accounts, everybody, attempts: Arc::new(Attempts::new()), verifier: Verifier::new() }
@@ -208,7 +172,7 @@ impl Access {
                 )));
             }
         };
-        rules.patterns.extend(patterns.into_iter().map(|pattern| (pattern, right)));
+        rules.add_patterns(patterns, right);
         Ok(())
     }
 
@@ -229,8 +193,12 @@ impl Access {
 
     /// Whether anybody at all may write at `path`.
     pub fn lets_anybody_write(&self, path: &ResourcePath<'_>) -> bool {
-        let visitors = (0..self.accounts.len()).map(|index| Visitor(Some(index)));
-        visitors.chain([Visitor::ANYBODY]).any(|visitor| self.allows(visitor, path, Right::Write))
+        let give = |rules: &Rules, path: &ResourcePath<'_>| rules.at(path) == Some(Right::Write);
+        // Asked once for everybody, and not again for each account.
+        let mut needed = judged(path);
+        needed.retain(|path| !give(&self.everybody, path));
+        let has_it = |account: &Account| needed.iter().all(|path| give(&account.rules, path));
+        needed.is_empty() || self.accounts.iter().any(has_it)
     }
 
     /// Whether tokens are taken.
@@ -241,18 +209,14 @@ impl Access {
     /// Whether `visitor` may do `right` at `path`. A conflict copy has bytes of another file, and is for who may do it with both.
     pub fn allows(&self, visitor: Visitor, path: &ResourcePath<'_>, right: Right) -> bool {
         // The usual case: one rule for everybody, for the root.
-        if let [(rule, given)] = self.everybody.paths.as_slice()
-            && self.everybody.patterns.is_empty()
-            && rule.as_str().is_empty()
-            && *given >= right
-        {
+        if self.everybody.same_everywhere().is_some_and(|given| given >= right) {
             return true;
         }
-        if path.conflict_original().is_some_and(|original| !self.allows(visitor, &original, right)) {
-            return false;
-        }
-        let own = visitor.0.and_then(|index| self.accounts.get(index)).and_then(|it| it.rules.at(path));
-        own.max(self.everybody.at(path)).is_some_and(|given| given >= right)
+        let account = visitor.0.and_then(|index| self.accounts.get(index));
+        judged(path).iter().all(|path| {
+            let own = account.and_then(|account| account.rules.at(path));
+            own.max(self.everybody.at(path)).is_some_and(|given| given >= right)
+        })
     }
 
     /// Finds out who offers `credentials`. A name that does not exist costs as much as one that does. After some wrong attempts from
@@ -300,6 +264,11 @@ impl Access {
         let sum = name.bytes().fold(7_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
         slow.get(sum.checked_rem(slow.len())?).copied()
     }
+}
+
+/// The paths of which an account needs the right: `path`, and what it is a conflict copy of.
+fn judged<'a>(path: &ResourcePath<'a>) -> Vec<ResourcePath<'a>> {
+    std::iter::successors(Some(path.clone()), |path| path.conflict_original()).collect()
 }
 
 fn parse_line(line: &str, accounts: &mut Vec<Account>, common: &mut Rules) -> Result<(), AccessError> {

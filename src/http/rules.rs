@@ -17,7 +17,7 @@ use super::express::Heads;
 use super::fields::ResponseFields;
 use super::html::CONTENT_SECURITY_POLICY;
 use crate::resource_path::ResourcePath;
-use crate::resource_path::pattern::PathPattern;
+use crate::resource_path::pattern::{Match, PathPattern, PathPatterns};
 use fingerprint::has_fingerprint;
 
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
@@ -74,6 +74,8 @@ pub type Field = (HeaderName, HeaderValue);
 pub struct HeaderRules {
     common: Arc<Extra>,
     rules: Vec<HeaderRule>,
+    /// The patterns of all rules.
+    files: PathPatterns,
     fingerprints: Fingerprints,
 }
 
@@ -203,7 +205,8 @@ impl Default for HeaderRules {
 impl HeaderRules {
     /// The fields of all answers, and what is different for some files.
     pub fn new(common: Extra, rules: Vec<HeaderRule>, fingerprints: Fingerprints) -> Self {
-        Self { common: Arc::new(common), rules, fingerprints }
+        let files = PathPatterns::new(rules.iter().map(|rule| &rule.files));
+        Self { common: Arc::new(common), rules, files, fingerprints }
     }
 
     /// Whether a `Cache-Control` of the operator says that files never change.
@@ -217,7 +220,7 @@ impl HeaderRules {
     pub(super) fn at(&self, path: &ResourcePath<'_>, writable: impl FnOnce() -> Writable) -> Arc<Extra> {
         let mut extra = Arc::clone(&self.common);
         let mut ruled = false;
-        for rule in self.rules.iter().filter(|rule| rule.files.matches(path)) {
+        for rule in self.about(path) {
             let extra = Arc::make_mut(&mut extra);
             if let Some(cache_control) = &rule.cache_control {
                 extra.cache_control = cache_control.clone();
@@ -247,6 +250,12 @@ impl HeaderRules {
             }
         }
         extra
+    }
+
+    /// The rules about `path`.
+    fn about(&self, path: &ResourcePath<'_>) -> impl Iterator<Item = &HeaderRule> {
+        let found = if self.rules.is_empty() { Vec::new() } else { self.files.of(path) };
+        self.rules.iter().zip(found).filter(|(_, found)| *found == Match::Path).map(|(rule, _)| rule)
     }
 
     /// Whether `extra` is what answers get that no rule is about.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::{Candidate, Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::{OWN_NAME, RESERVED_PREFIX, ResourcePath};
 
@@ -14,7 +14,32 @@ use super::{OWN_NAME, RESERVED_PREFIX, ResourcePath};
 #[derive(Clone, Debug)]
 pub struct PathPattern {
     text: String,
+    globs: Vec<(Match, Glob)>,
+    /// All of `globs`.
     matcher: GlobSet,
+}
+
+/// How a pattern is about a path. The later one includes the earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Match {
+    /// Not at all.
+    No,
+    /// It is about a folder in which the path is, at whatever depth.
+    Above,
+    /// It is about the path itself.
+    Path,
+}
+
+/// Several patterns that are asked together: all that are about a path are found in one pass over it, however many folders it has.
+/// So what a request costs grows with the length of its path, and not with the square of it.
+#[derive(Clone, Debug, Default)]
+pub struct PathPatterns {
+    /// How many patterns there are.
+    count: usize,
+    /// One in all but extreme cases. Together they have the globs of all patterns in their order.
+    matchers: Vec<GlobSet>,
+    /// For each glob its pattern, and what it tells of a path.
+    meanings: Vec<(usize, Match)>,
 }
 
 /// What is wrong with a pattern, as the second half of a sentence.
@@ -45,24 +70,80 @@ impl PathPattern {
             None if text.contains('/') || below == "**" => (None, below.to_owned()),
             None => (None, format!("**/{below}")),
         };
-        let mut globs = GlobSetBuilder::new();
-        for pattern in [Some(whole.as_str()), folder].into_iter().flatten() {
-            globs.add(glob(pattern).map_err(|error| failed(error.kind()))?);
-        }
-        let matcher = globs.build().map_err(|error| failed(error.kind()))?;
-        Ok(Self { text: text.to_owned(), matcher })
+        // Where the pattern is about a folder and all below it, nothing below is left to be told apart.
+        let below = folder.is_none().then(|| format!("{whole}/**"));
+        let globs = [
+            Some((Match::Path, whole.as_str())),
+            folder.map(|folder| (Match::Path, folder)),
+            below.as_deref().map(|below| (Match::Above, below)),
+        ];
+        let globs: Vec<(Match, Glob)> = globs
+            .into_iter()
+            .flatten()
+            .map(|(meaning, text)| glob(text).map(|glob| (meaning, glob)))
+            .collect::<Result<_, _>>()
+            .map_err(|error| failed(error.kind()))?;
+        let matcher = all_of(globs.iter().map(|(_, glob)| glob)).map_err(|error| failed(error.kind()))?;
+        Ok(Self { text: text.to_owned(), globs, matcher })
     }
 
-    /// Whether the rule is about `path`.
+    /// Reports whether the rule is about `path`. For several patterns see [`PathPatterns`].
     pub fn matches(&self, path: &ResourcePath<'_>) -> bool {
-        self.matcher.is_match(path.as_str())
+        let meaning = |glob: &usize| self.globs[*glob].0;
+        self.matcher.matches(path.as_str()).iter().any(|glob| meaning(glob) == Match::Path)
+    }
+}
+
+impl PathPatterns {
+    /// Puts patterns together.
+    pub fn new<'a>(patterns: impl IntoIterator<Item = &'a PathPattern>) -> Self {
+        let patterns: Vec<&PathPattern> = patterns.into_iter().collect();
+        let of_pattern = |(at, pattern): (usize, &&PathPattern)| {
+            pattern.globs.iter().map(move |glob| (at, glob.0)).collect()
+        };
+        let meanings: Vec<Vec<(usize, Match)>> = patterns.iter().enumerate().map(of_pattern).collect();
+        let mut matchers = Vec::new();
+        build(&patterns, &mut matchers);
+        Self { count: patterns.len(), matchers, meanings: meanings.concat() }
     }
 
-    /// Whether the rule is about a folder in which `path` is, at whatever depth.
-    pub fn matches_above(&self, path: &ResourcePath<'_>) -> bool {
-        let folders = path.as_str().match_indices('/').map(|(end, _)| path.ancestor(end));
-        folders.into_iter().any(|folder| self.matches(&folder))
+    /// How each pattern is about `path`, in their order.
+    pub fn of(&self, path: &ResourcePath<'_>) -> Vec<Match> {
+        let mut found = vec![Match::No; self.count];
+        let candidate = Candidate::new(path.as_str());
+        let (mut globs, mut first) = (Vec::new(), 0);
+        for matcher in &self.matchers {
+            matcher.matches_candidate_into(&candidate, &mut globs);
+            for (pattern, meaning) in globs.iter().map(|glob| self.meanings[first + glob]) {
+                found[pattern] = found[pattern].max(meaning);
+            }
+            first += matcher.len();
+        }
+        found
     }
+}
+
+/// Adds a matcher for all `patterns`, or one for each half where they are too much for one.
+fn build(patterns: &[&PathPattern], matchers: &mut Vec<GlobSet>) {
+    let globs = patterns.iter().flat_map(|pattern| pattern.globs.iter().map(|(_, glob)| glob));
+    match (all_of(globs), patterns) {
+        (Ok(matcher), _) => matchers.push(matcher),
+        (Err(_), []) => {}
+        (Err(_), [pattern]) => matchers.push(pattern.matcher.clone()),
+        (Err(_), patterns) => {
+            let (one, other) = patterns.split_at(patterns.len() / 2);
+            build(one, matchers);
+            build(other, matchers);
+        }
+    }
+}
+
+fn all_of<'a>(globs: impl Iterator<Item = &'a Glob>) -> Result<GlobSet, globset::Error> {
+    let mut all = GlobSetBuilder::new();
+    for glob in globs {
+        all.add(glob.clone());
+    }
+    all.build()
 }
 
 impl PartialEq for PathPattern {

@@ -1,5 +1,7 @@
 //! Which paths a pattern is about.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::resource_path::Dotfiles;
 
@@ -74,4 +76,38 @@ fn what_is_no_pattern_is_an_error_that_repeats_it() {
         let error = PathPattern::parse(text).unwrap_err().to_string();
         assert!(error.starts_with(&format!("{text:?} is not a pattern")), "{error}");
     }
+}
+
+proptest! {
+    /// Asked together, patterns say what each of them says of the path and of every folder above it.
+    #[test]
+    fn patterns_that_are_asked_together_say_what_each_of_them_says(
+        patterns in proptest::collection::vec("/?(\\*\\*/)?[ab*?]{1,3}(/(\\*\\*|[ab*.]{1,2}|\\{a,b/a\\}|[\\[]ab[\\]])){0,2}/?", 0..6),
+        path in "[ab.]{1,3}(/[ab.]{1,3}){0,5}",
+    ) {
+        let patterns: Vec<PathPattern> =
+            patterns.iter().filter_map(|text| PathPattern::parse(text).ok()).collect();
+        if let Some(path) = ResourcePath::from_names(&path, Dotfiles::Served) {
+            let folders: Vec<ResourcePath<'_>> =
+                path.as_str().match_indices('/').map(|(end, _)| path.ancestor(end)).collect();
+            let each = patterns.iter().map(|pattern| match () {
+                () if pattern.matches(&path) => Match::Path,
+                () if folders.iter().any(|folder| pattern.matches(folder)) => Match::Above,
+                () => Match::No,
+            });
+            prop_assert_eq!(PathPatterns::new(&patterns).of(&path), each.collect::<Vec<_>>());
+        }
+    }
+}
+
+#[test]
+fn patterns_that_are_too_much_for_one_matcher_are_still_all_asked() {
+    let texts = (0..2).map(|at| format!("/{}{at}", "[acegikmoqsuwyACEGIKMOQSUWY02468]".repeat(10_000)));
+    let mut patterns: Vec<PathPattern> = texts.map(|text| PathPattern::parse(&text).unwrap()).collect();
+    patterns.push(PathPattern::parse("/last/**").unwrap());
+    let together = PathPatterns::new(&patterns);
+    assert!(together.matchers.len() > 1);
+    let path = ResourcePath::from_names("last/a", Dotfiles::Served).unwrap();
+    let expected = [vec![Match::No; 2], vec![Match::Path]].concat();
+    assert_eq!(together.of(&path), expected);
 }
