@@ -149,10 +149,7 @@ impl<'a> ResourcePath<'a> {
             return Err(PathError::EncodedSlash);
         }
         let Resolved { names, form } = Resolved::of(&decoded)?;
-        for name in &names {
-            check_segment(name, dotfiles)?;
-        }
-        if names.first() == Some(&OWN_NAME) {
+        if names.iter().enumerate().any(|(depth, name)| is_unnamed(name.as_bytes(), depth, dotfiles)) {
             return Err(PathError::Hidden);
         }
         let path = ResourcePath(Cow::Owned(names.join("/")));
@@ -174,7 +171,8 @@ impl<'a> ResourcePath<'a> {
 
     /// The resource called `name` in this directory; `None` where no request could name it.
     pub fn child(&self, name: &str, dotfiles: Dotfiles) -> Option<ResourcePath<'static>> {
-        if name.contains('/') || !is_name(name, dotfiles) || self.0.is_empty() && name == OWN_NAME {
+        let depth = if self.0.is_empty() { 0 } else { 1 };
+        if name.contains('/') || !is_name(name, depth, dotfiles) {
             return None;
         }
         let path = if self.0.is_empty() { name.to_owned() } else { format!("{}/{name}", self.0) };
@@ -183,9 +181,8 @@ impl<'a> ResourcePath<'a> {
 
     /// The resource at this relative path, as names on disk spell it; `None` where no request could name it.
     pub fn from_names(relative: &'a str, dotfiles: Dotfiles) -> Option<Self> {
-        let mut names = relative.split('/');
-        let own = names.clone().next() == Some(OWN_NAME);
-        let served = !own && names.all(|name| is_name(name, dotfiles));
+        let mut names = relative.split('/').enumerate();
+        let served = names.all(|(depth, name)| is_name(name, depth, dotfiles));
         served.then_some(ResourcePath(Cow::Borrowed(relative))).filter(Self::is_within_limits)
     }
 
@@ -295,20 +292,18 @@ fn count_slashes(text: &str) -> usize {
     text.bytes().filter(|byte| *byte == b'/').count()
 }
 
-fn check_segment(segment: &str, dotfiles: Dotfiles) -> Result<(), PathError> {
-    let hidden = segment.starts_with('.') && segment != WELL_KNOWN && dotfiles == Dotfiles::Hidden;
-    if hidden || segment.starts_with(RESERVED_PREFIX) {
-        return Err(PathError::Hidden);
-    }
-    Ok(())
+/// Reports whether a name on disk, below `depth` folders, is one that no client is told of: a hidden or a reserved one.
+pub fn is_unnamed(name: &[u8], depth: usize, dotfiles: Dotfiles) -> bool {
+    let hidden = name.starts_with(b".") && name != WELL_KNOWN.as_bytes() && dotfiles == Dotfiles::Hidden;
+    hidden || name.starts_with(RESERVED_PREFIX.as_bytes()) || depth == 0 && name == OWN_NAME.as_bytes()
 }
 
-/// Reports whether a request could spell the name.
-fn is_name(name: &str, dotfiles: Dotfiles) -> bool {
+/// Reports whether a request could spell the name, below `depth` folders.
+fn is_name(name: &str, depth: usize, dotfiles: Dotfiles) -> bool {
     !matches!(name, "" | "." | "..")
         && !name.chars().any(char::is_control)
         && !is_unportable(name)
-        && check_segment(name, dotfiles).is_ok()
+        && !is_unnamed(name.as_bytes(), depth, dotfiles)
 }
 
 /// Whether actix-files refuses the name.

@@ -11,6 +11,7 @@ mod exchange;
 mod filesystem;
 mod guard;
 pub mod lease;
+mod links;
 mod lock;
 mod machine;
 mod metadata;
@@ -33,11 +34,12 @@ pub use cache::{CacheError, CacheFolder, Replaced};
 pub use exchange::{Expected, Swap};
 pub use filesystem::{Filesystem, Locality, ReadStyle, Stamping, StoreErrors, Timestamps};
 pub use guard::{CreationGuard, SwapGuard};
+pub use links::SymlinkPolicy;
 pub use lock::DirectoryLock;
 pub use machine::{boot_id, know_the_machine, processors};
 pub use mounts::MountMark;
 pub use naming::names_left_behind;
-pub use open::{DirectoryEntry, Node, OpenDirectory, OpenError, OpenFile, Standing, SymlinkPolicy};
+pub use open::{DirectoryEntry, Node, OpenDirectory, OpenError, OpenFile, Standing};
 pub use outside::WatchedFile;
 pub use place::{Occupant, Parents, Place, WriteError};
 pub use recover::{HasTag, Recovered};
@@ -51,7 +53,7 @@ use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rustix::fs::{AtFlags, CWD};
@@ -74,6 +76,8 @@ pub struct Root {
     symlinks: SymlinkPolicy,
     current: RwLock<Arc<RootDirectory>>,
     generation: AtomicU64,
+    /// Whether links lead to hidden names.
+    hidden_behind_links: AtomicBool,
     mounts: Mounts,
     filesystems: Filesystems,
     locks: DirectoryLocks,
@@ -152,6 +156,7 @@ impl Root {
             symlinks,
             current,
             generation,
+            hidden_behind_links: AtomicBool::new(false),
             mounts,
             filesystems: Filesystems::default(),
             locks: DirectoryLocks::default(),

@@ -1,31 +1,19 @@
 //! Opening below the root: confined by the kernel (`openat2` with `RESOLVE_BENEATH`), never by
-//! comparing path strings. What the symlink policy means stands here and nowhere else.
+//! comparing path strings. What the symlink policy means stands in [`links`](super::links).
 
 mod explain;
 
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, openat2, readlinkat};
 use rustix::io::{Errno, ReadWriteFlags};
 
 use super::stamp::{file_type, identity, stat};
-use super::{Location, Root, RootDirectory, Stamp, Timestamp};
+use super::{Location, Root, RootDirectory, Stamp, SymlinkPolicy, Timestamp};
 use crate::resource_path::{Dotfiles, ResourcePath};
-
-/// Which symbolic links are followed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SymlinkPolicy {
-    /// None.
-    Deny,
-    /// Those that stay within the root, relative or absolute.
-    #[default]
-    Within,
-    /// All of them; the root no longer confines.
-    All,
-}
 
 /// What a path names.
 #[derive(Debug)]
@@ -98,24 +86,6 @@ impl From<Errno> for OpenError {
             Errno::ACCESS | Errno::PERM => Self::Forbidden,
             Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN => Self::Overloaded,
             other => Self::Io(other),
-        }
-    }
-}
-
-impl SymlinkPolicy {
-    /// How `statx` treats a link in the last place.
-    pub(super) fn at_flags(self) -> AtFlags {
-        match self {
-            Self::Deny => AtFlags::SYMLINK_NOFOLLOW,
-            Self::Within | Self::All => AtFlags::empty(),
-        }
-    }
-
-    fn resolve_flags(self) -> ResolveFlags {
-        match self {
-            Self::Deny => ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS,
-            Self::Within => ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS,
-            Self::All => ResolveFlags::NO_MAGICLINKS,
         }
     }
 }
@@ -255,39 +225,6 @@ impl Root {
     ) -> Result<OwnedFd, OpenError> {
         Ok(self.try_open_confined(root, at(path), flags)?)
     }
-
-    /// As [`open_confined`](Self::open_confined), with the kernel's own error; [`Errno::XDEV`] for what
-    /// leads out of the root.
-    pub(super) fn try_open_confined(
-        &self,
-        root: &RootDirectory,
-        path: &[u8],
-        flags: OFlags,
-    ) -> Result<OwnedFd, Errno> {
-        match open_beneath(&root.fd, path, flags, self.symlinks.resolve_flags()) {
-            Err(Errno::XDEV) if self.symlinks == SymlinkPolicy::Within => {
-                open_through_absolute_link(root, path, flags)
-            }
-            other => other,
-        }
-    }
-}
-
-/// `RESOLVE_BENEATH` refuses every absolute link, also one that leads back into the root. Where
-/// it leads is read from the kernel; what is opened then is that place, confined and without
-/// following any further link.
-fn open_through_absolute_link(root: &RootDirectory, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
-    let found = open_beneath(&root.fd, path, OFlags::PATH, ResolveFlags::NO_MAGICLINKS)?;
-    let (target, base) = (descriptor_path(found.as_fd())?, descriptor_path(root.fd.as_fd())?);
-    let relative = target.strip_prefix(&base).map_err(|_| Errno::XDEV)?;
-    let inside =
-        if relative.as_os_str().is_empty() { c".".to_bytes() } else { relative.as_os_str().as_bytes() };
-    open_without_links(&root.fd, inside, flags)
-}
-
-/// Opens below `root` without following any link.
-pub(super) fn open_without_links(root: &OwnedFd, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
-    open_beneath(root, path, flags, SymlinkPolicy::Deny.resolve_flags())
 }
 
 impl OpenFile {
@@ -367,7 +304,12 @@ impl AsFd for OpenFile {
 
 /// `openat2`; a rename elsewhere in the tree can make the kernel give up with EAGAIN, so it is
 /// asked a few times.
-fn open_beneath(root: &OwnedFd, path: &[u8], flags: OFlags, resolve: ResolveFlags) -> Result<OwnedFd, Errno> {
+pub(super) fn open_beneath(
+    root: &OwnedFd,
+    path: &[u8],
+    flags: OFlags,
+    resolve: ResolveFlags,
+) -> Result<OwnedFd, Errno> {
     let mode = if flags.contains(OFlags::TMPFILE) { Mode::RUSR | Mode::WUSR } else { Mode::empty() };
     let mut tries = 4;
     loop {

@@ -238,7 +238,7 @@ impl Root {
             _ => PathBuf::from("."),
         };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-        Ok(super::open::open_without_links(&root.fd, parent.as_os_str().as_bytes(), flags)?)
+        Ok(super::links::open_without_links(&root.fd, parent.as_os_str().as_bytes(), flags)?)
     }
 }
 

@@ -11,7 +11,8 @@ use std::path::Path;
 use ignore::{DirEntry, WalkBuilder, WalkState};
 use rustix::fs::{AtFlags, FileType, OFlags};
 
-use super::open::{at, open_without_links};
+use super::links::open_without_links;
+use super::open::at;
 use super::stamp::{file_type, stat};
 use super::{OpenError, OpenFile, Root, RootDirectory, Stamp};
 use crate::resource_path::{Dotfiles, ResourcePath};

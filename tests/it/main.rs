@@ -22,6 +22,7 @@ mod freshness;
 mod fuzz;
 mod harness;
 mod headers;
+mod hidden_links;
 mod http2;
 mod index;
 mod integrity;
