@@ -193,12 +193,7 @@ impl Access {
 
     /// Whether anybody at all may write at `path`.
     pub fn lets_anybody_write(&self, path: &ResourcePath<'_>) -> bool {
-        let give = |rules: &Rules, path: &ResourcePath<'_>| rules.at(path) == Some(Right::Write);
-        // Asked once for everybody, and not again for each account.
-        let mut needed = judged(path);
-        needed.retain(|path| !give(&self.everybody, path));
-        let has_it = |account: &Account| needed.iter().all(|path| give(&account.rules, path));
-        needed.is_empty() || self.accounts.iter().any(has_it)
+        self.writers(path) != Writers::Nobody
     }
 
     /// Whether tokens are taken.

@@ -28,7 +28,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use log::LevelFilter;
 
 use crate::config::{self, Banner, Config, HealthTarget, LogConfig, LogFormat, Settings, Watch};
-use crate::http::{Fallback, Listing, OwnResources, SiteOptions};
+use crate::http::{Encryption, Fallback, Listing, OwnResources, SiteOptions};
 use crate::resource_path::{Dotfiles, ResourcePath};
 use crate::root::{SymlinkPolicy, WatchedFile};
 use crate::validator_store::StoreOptions;
@@ -206,10 +206,10 @@ enum EtagHash {
 enum FollowSymlinks {
     /// None
     Deny,
-    /// Those that stay within the folder
+    /// Those that stay within the folder and lead to nothing hidden
     #[default]
     Within,
-    /// All: the folder no longer confines
+    /// All, wherever they lead: the folder no longer confines
     All,
 }
 
@@ -296,11 +296,8 @@ impl ServeArgs {
                 self.index_file
             )));
         }
-        let watched = self
-            .config_file
-            .into_iter()
-            .chain(self.access.auth_file.clone().map(WatchedFile::looked_at))
-            .collect();
+        let auth_file = self.access.auth_file.clone().map(WatchedFile::looked_at);
+        let watched = self.config_file.into_iter().chain(auth_file).collect();
         let access = self.access.lower(&self.rules)?;
         let process = self.process.lower()?;
         let (addresses, listening) = self.listen.lower(port)?;
@@ -312,7 +309,6 @@ impl ServeArgs {
             root: self.root,
             symlinks: self.follow_symlinks.into(),
             redirects: redirect_from.map_or_else(Vec::new, |port| config::addresses(&interfaces, port)),
-            tls,
             admin: self.admin_bind,
             addresses,
             listening,
@@ -332,9 +328,11 @@ impl ServeArgs {
                 writes,
                 trust,
                 hosts,
+                encryption: if tls.is_some() { Encryption::Own } else { Encryption::Unknown },
                 access: Arc::new(access),
                 limits: self.limits.lower(),
             },
+            tls,
             watch: if self.no_watch { Watch::Off } else { Watch::On },
             log,
             process,

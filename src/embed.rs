@@ -62,7 +62,8 @@ use actix_web::http::header::HeaderValue;
 use crate::access::Access;
 use crate::http::rules::{Extra, Fingerprints, HeaderRules};
 use crate::http::{
-    self, Fallback, Hosts, Limits, Listing, MountedSite, OwnResources, Site, SiteOptions, UploadTrust,
+    self, Encryption, Fallback, Hosts, Limits, Listing, MountedSite, OwnResources, Site, SiteOptions,
+    UploadTrust,
 };
 use crate::resource_path::{Dotfiles, ResourcePath};
 use crate::root::{Root, RootError, SymlinkPolicy};
@@ -290,8 +291,8 @@ impl FolderOptions {
         self
     }
 
-    /// Takes writes under this name in `Host` only, and under the names of this machine. May be said several times. For
-    /// applications that only their own machine reaches: a web page can have its own name lead there.
+    /// Answers under this name in `Host` only, and under the names of this machine; any other is 403. May be said several
+    /// times. For applications that only their own machine reaches: a web page can have its own name lead there.
     pub fn allow_host(mut self, name: impl Into<String>) -> Self {
         match &mut self.hosts {
             Hosts::Loopback(names) => names.push(name.into()),
@@ -337,6 +338,7 @@ impl FolderOptions {
             writes: self.writes,
             trust: self.trust,
             hosts: self.hosts,
+            encryption: Encryption::Unknown,
             access: Arc::new(Access::open()),
             limits: Limits::DEFAULT,
         };

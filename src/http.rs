@@ -21,6 +21,7 @@ mod listing;
 mod media_types;
 mod metrics;
 mod mount;
+mod options;
 mod origin;
 mod rates;
 mod redirect;
@@ -42,7 +43,7 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::{Method, Version};
 use actix_web::{HttpRequest, HttpResponse};
 
-use crate::access::{Access, Right, Visitor};
+use crate::access::{Right, Visitor};
 use crate::resource_path::{Dotfiles, Form, ResourcePath};
 use crate::root::Root;
 use crate::semantics::preconditions::PreconditionField;
@@ -59,10 +60,11 @@ pub use limits::{LARGEST_HEAD, Limits, Rate, SMALLEST_HEAD};
 use listing::Listings;
 use metrics::Metrics;
 pub use mount::MountedSite;
-pub use origin::Hosts;
+pub use options::{Fallback, Listing, OwnResources, SiteOptions};
+pub use origin::{Encryption, Hosts};
 pub(crate) use redirect::to_https;
-use rules::{Extra, HeaderRules, Kept, Writable};
-pub use service::SiteService;
+use rules::{Extra, Kept, Writable};
+pub use service::{Reached, SiteService};
 pub(crate) use streams::Streams;
 pub(crate) use turns::Opening;
 pub use turns::{TurnStream, remember_turn};
@@ -73,60 +75,6 @@ pub type Store = ValidatorStore<Fields>;
 /// Below [`crate::resource_path::OWN_NAME`], which no file can take.
 const HEALTH: &str = "/__ifmatch__/health";
 const METRICS: &str = "/__ifmatch__/metrics";
-
-/// How a folder is presented.
-#[derive(Clone, Debug)]
-pub struct SiteOptions {
-    /// The file that answers for its directory.
-    pub index_file: String,
-    /// Names that begin with a dot.
-    pub dotfiles: Dotfiles,
-    /// Whether directories without an index file are listed.
-    pub listing: Listing,
-    /// What answers for a missing path.
-    pub fallback: Fallback,
-    /// Where the server tells of itself.
-    pub own: OwnResources,
-    /// `Cache-Control`, and the operator's own header fields.
-    pub headers: HeaderRules,
-    /// What may be written, and how.
-    pub writes: WriteOptions,
-    /// Whose uploads may run as pages.
-    pub trust: UploadTrust,
-    /// Under which names the server may be asked to write.
-    pub hosts: Hosts,
-    /// Who may read and write what.
-    pub access: Arc<Access>,
-    /// How long clients may take, and how much they may ask for.
-    pub limits: Limits,
-}
-
-/// Whether directories without an index file are listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listing {
-    /// As HTML, or as JSON for who asks for it.
-    Shown,
-    /// They are not found.
-    Off,
-}
-
-/// Where health and metrics are told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OwnResources {
-    /// Beside the files.
-    Here,
-    /// At an address of their own: [`SiteService::tell`].
-    Elsewhere,
-}
-
-/// What answers for a missing path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fallback {
-    /// 404.
-    NotFound,
-    /// The root's index file, for paths that look like places within a single-page application.
-    SinglePage,
-}
 
 /// A folder presented over HTTP. Applications use [`crate::service`].
 pub struct Site {
@@ -168,6 +116,7 @@ impl Meant<'_> {
 impl Site {
     /// Presents `store`.
     pub fn new(store: Arc<Store>, options: SiteOptions, watch: Arc<WatchStatus>) -> Self {
+        store.root().let_links_lead_to(options.dotfiles);
         let allow = HeaderValue::from_static(allow(&options.writes));
         let writer = Writer::new(Arc::clone(&store), options.writes);
         let crowd = Arc::new(Crowd::new(options.limits.clone()));
@@ -191,6 +140,7 @@ impl Site {
     /// The same site with other options. What may be written stays as it was: it was made sure of at start. So do the limits, on which
     /// connections rest, and where the server tells of itself: listeners stay, too.
     fn with_options(&self, options: SiteOptions) -> Self {
+        self.store.root().let_links_lead_to(options.dotfiles);
         Self {
             store: Arc::clone(&self.store),
             writer: Arc::clone(&self.writer),
@@ -204,6 +154,7 @@ impl Site {
             not_found_fields: OnceLock::new(),
             options: SiteOptions {
                 writes: self.options.writes,
+                encryption: self.options.encryption,
                 own: self.options.own,
                 limits: self.options.limits.clone(),
                 ..options
@@ -289,19 +240,27 @@ impl Site {
         &self.writer
     }
 
-    /// Answers one request, whose path below the place of the site is `path`. The steps: how often its address asks, the
-    /// server's own resources, for whom it is, the method, who asks, then [`get`] or [`write`].
+    /// Answers one request, whose path below the place of the site is `path`. The steps: how often its address asks, for which
+    /// host it is, the server's own resources, the method, who asks, then [`get`] or [`write`].
     async fn answer(&self, path: &str, request: &HttpRequest, payload: &mut Payload) -> HttpResponse {
         if let Err(problem) = self.crowd.count_request(request.head().peer_addr, request.conn_data()) {
             write::skip_few(request.head(), payload).await;
             return problem.respond(request);
         }
-        if self.options.own == OwnResources::Here
+        let refused = origin::check_host(request.head(), &self.options.hosts);
+        if refused.is_ok()
+            && self.options.own == OwnResources::Here
             && let Some(response) = self.tell(request.method(), path)
         {
             return response;
         }
-        let mut response = self.answer_about(path, request, payload).await;
+        let mut response = match refused {
+            Ok(()) => self.answer_about(path, request, payload).await,
+            Err(problem) => {
+                write::skip_few(request.head(), payload).await;
+                problem.respond(request)
+            }
+        };
         self.accompany(path, request.head(), &mut response);
         response
     }
@@ -316,9 +275,6 @@ impl Site {
     }
 
     async fn answer_about(&self, path: &str, request: &HttpRequest, payload: &mut Payload) -> HttpResponse {
-        if !origin::names_a_host(request.head()) {
-            return Problem::no_such_host().respond(request);
-        }
         match *request.method() {
             Method::GET | Method::HEAD | Method::PUT | Method::DELETE => {}
             Method::OPTIONS => {

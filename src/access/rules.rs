@@ -10,8 +10,8 @@ use crate::resource_path::pattern::{Match, PathPattern, PathPatterns};
 /// taken from all that is in it; what it gives, it gives to what it matches only.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rules {
-    paths: Vec<(ResourcePath<'static>, Right)>,
-    patterns: Vec<(PathPattern, Right)>,
+    pub(super) paths: Vec<(ResourcePath<'static>, Right)>,
+    pub(super) patterns: Vec<(PathPattern, Right)>,
     /// All of `patterns`, put together when they are first asked.
     together: OnceLock<PathPatterns>,
 }

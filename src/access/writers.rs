@@ -1,6 +1,6 @@
 //! Who may write at a path: those who may change everything, or others as well.
 
-use super::{Access, Right, Rules, Visitor};
+use super::{Access, Right, Rules, judged};
 use crate::resource_path::ResourcePath;
 
 /// Who may write at a path.
@@ -17,12 +17,16 @@ pub enum Writers {
 impl Access {
     /// Finds out who may write at `path`.
     pub fn writers(&self, path: &ResourcePath<'_>) -> Writers {
-        if self.allows(Visitor::ANYBODY, path, Right::Write) {
+        let give = |rules: &Rules, path: &ResourcePath<'_>| rules.at(path) == Some(Right::Write);
+        // Asked once for everybody, and not again for each account.
+        let mut needed = judged(path);
+        needed.retain(|path| !give(&self.everybody, path));
+        if needed.is_empty() {
             return Writers::Others;
         }
         let mut writers = Writers::Nobody;
-        for (index, account) in self.accounts.iter().enumerate() {
-            if !self.allows(Visitor(Some(index)), path, Right::Write) {
+        for account in &self.accounts {
+            if !needed.iter().all(|path| give(&account.rules, path)) {
                 continue;
             }
             if !account.rules.give_all() {

@@ -48,7 +48,7 @@ pub(super) struct WriteArgs {
     /// Let pages run that others have uploaded: without it browsers save them
     #[arg(hide_short_help = true, long, env = "IFMATCH_TRUST_UPLOADS", value_parser = FalseyValueParser::new())]
     trust_uploads: bool,
-    /// A name besides localhost under which a server on this machine may be asked to write (behind a proxy); may be given several times
+    /// A name besides localhost under which a server on this machine answers (behind a proxy); may be given several times
     #[arg(
         hide_short_help = true,
         long,

@@ -53,6 +53,7 @@ pub(super) struct Express {
 struct Question<'a> {
     method: Method,
     target: &'a str,
+    host: &'a [u8],
     conditions: ConditionFields<'a>,
     /// It may prefer a page to a document.
     names_html: bool,
@@ -119,6 +120,11 @@ impl Express {
     fn find(&self, question: &Question<'_>) -> Option<Answer> {
         let site = self.site.load();
         let site: &Site = &site;
+        // A name that is not the server's is refused by the long way, but for a proxy at a unix socket.
+        let named = || std::str::from_utf8(question.host).is_ok_and(|host| site.options.hosts.include(host));
+        if self.peer.is_some() && !named() {
+            return None;
+        }
         let path = without_query(question.target);
         let Target { path, form } = ResourcePath::parse(path, site.options.dotfiles).ok()?;
         let index = match form {
@@ -286,13 +292,13 @@ impl<'a> Question<'a> {
         if request.version != Some(1) {
             return None;
         }
-        let (mut hosts, mut names_html, mut has_origin) = (0, false, false);
+        let (mut host, mut names_html, mut has_origin) = (None, false, false);
         let (mut referer, mut user_agent) = (None, None);
         let mut conditions = ConditionFields { fields: [httparse::EMPTY_HEADER; MAX_CONDITIONS], count: 0 };
         for field in request.headers.iter() {
             match Concern::of(field.name) {
                 Concern::None => {}
-                Concern::Host if is_host(field.value) => hosts += 1,
+                Concern::Host if host.is_none() && is_host(field.value) => host = Some(field.value),
                 Concern::Host => return None,
                 Concern::Origin => has_origin = true,
                 Concern::Referer => referer = Some(field.value),
@@ -308,15 +314,7 @@ impl<'a> Question<'a> {
                 Concern::Connection | Concern::Other => return None,
             }
         }
-        (hosts == 1).then_some(Self {
-            method,
-            target,
-            conditions,
-            names_html,
-            has_origin,
-            referer,
-            user_agent,
-        })
+        Some(Self { method, target, host: host?, conditions, names_html, has_origin, referer, user_agent })
     }
 }
 

@@ -1,19 +1,19 @@
-//! Who may write: a web page of somebody else must not, although it can make a browser send requests to a
-//! server on the same machine (cross-site requests, DNS rebinding). Programs that are no browsers are not
-//! concerned.
+//! For whom a browser may ask. A web page of somebody else must not write, although it can make a browser send requests to a
+//! server on the same machine (cross-site requests). And it must not even read what such a server has, although its own name
+//! can be made to lead there (DNS rebinding). Programs that are no browsers are not concerned.
 
-use std::net::IpAddr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use actix_web::dev::RequestHead;
-use actix_web::http::StatusCode;
 use actix_web::http::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use actix_web::http::{Method, StatusCode};
 
 use super::cors::Origins;
 use super::error::Problem;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Under which names the server may be asked to write.
+/// Under which names the server may be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hosts {
     /// Names of this machine, and these: the server listens to this machine only, and any other name
@@ -23,23 +23,64 @@ pub enum Hosts {
     Any,
 }
 
-/// Refuses writes that a browser sends for a foreign page, unless it is of an origin that is listed by name.
-pub(super) fn check(head: &RequestHead, hosts: &Hosts, origins: &Origins) -> Result<(), Problem> {
-    let host = host(head);
-    if let (Hosts::Loopback(also), Some(host)) = (hosts, &host)
-        && !is_loopback(host)
-        && !also.iter().any(|name| name.eq_ignore_ascii_case(without_port(host)))
-    {
-        return Err(Problem::new(
-            StatusCode::FORBIDDEN,
-            format!(
-                "Nothing is written for the host {host:?}, because this server is for this machine only and that is not its name. \
-                 If a proxy passes that name on, start the server with --allow-host {}.",
-                without_port(host)
-            ),
-        ));
+/// Who encrypts the connections that come over the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encryption {
+    /// This server.
+    Own,
+    /// Nobody, or a proxy or an application that does not tell.
+    Unknown,
+}
+
+impl Hosts {
+    /// Reports whether the server may be asked under this name.
+    pub(super) fn include(&self, host: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Loopback(also) => {
+                is_loopback(host) || also.iter().any(|name| name.eq_ignore_ascii_case(without_port(host)))
+            }
+        }
     }
-    if is_cross_site(&head.headers, host.as_deref()) && !origins.list(&head.headers) {
+}
+
+/// Refuses requests whose `Host` cannot be read, and those under a name that is not the server's.
+///
+/// A request that names no host comes from no browser, and may at least read. So may a proxy under every name over a unix
+/// socket, which no browser reaches.
+pub(super) fn check_host(head: &RequestHead, hosts: &Hosts) -> Result<(), Problem> {
+    if !names_a_host(head) {
+        return Err(Problem::no_such_host());
+    }
+    let writes = matches!(head.method, Method::PUT | Method::DELETE);
+    match host(head) {
+        None => Ok(()),
+        Some(host) if hosts.include(&host) => Ok(()),
+        Some(host) if !writes && (host.is_empty() || head.peer_addr.is_none()) => Ok(()),
+        Some(host) => Err(foreign(&host)),
+    }
+}
+
+fn foreign(host: &str) -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        format!(
+            "Nothing is read or written for the host {host:?}, because this server is for this machine only and that is not its \
+             name. Ask for localhost. If a proxy passes that name on, start the server with --allow-host {}.",
+            without_port(host)
+        ),
+    )
+}
+
+/// Refuses writes that a browser sends for a foreign page, unless it is of an origin that is listed by name.
+pub(super) fn check_page(
+    head: &RequestHead,
+    origins: &Origins,
+    encryption: Encryption,
+) -> Result<(), Problem> {
+    // What comes over a unix socket is encrypted by nobody here.
+    let encryption = if head.peer_addr.is_some() { encryption } else { Encryption::Unknown };
+    if is_cross_site(&head.headers, host(head).as_deref(), encryption) && !origins.list(&head.headers) {
         return Err(Problem::new(
             StatusCode::FORBIDDEN,
             "Nothing is written, because a page of another site asks for it. Only pages of this server may write, and pages of the \
@@ -72,7 +113,7 @@ fn is_of_name(byte: &u8) -> bool {
 }
 
 /// Whether the client says for whom the request is in words that can be understood. In HTTP/2 there is no such field.
-pub(super) fn names_a_host(head: &RequestHead) -> bool {
+fn names_a_host(head: &RequestHead) -> bool {
     head.headers.get(HOST).is_none_or(|host| is_host(host.as_bytes()))
 }
 
@@ -83,24 +124,39 @@ pub(super) fn host(head: &RequestHead) -> Option<String> {
 }
 
 /// `Sec-Fetch-Site` is the browser's own word; an older browser sends `Origin` only.
-fn is_cross_site(headers: &HeaderMap, host: Option<&str>) -> bool {
+fn is_cross_site(headers: &HeaderMap, host: Option<&str>, encryption: Encryption) -> bool {
     let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
     if let Some(site) = headers.get(SEC_FETCH_SITE) {
         return !matches!(text(site).as_str(), "same-origin" | "none");
     }
-    let Some(origin) = headers.get(ORIGIN) else { return false };
-    let origin = text(origin);
-    let authority = origin.split_once("://").map(|(_, authority)| authority);
-    !matches!((authority, host), (Some(authority), Some(host)) if authority.eq_ignore_ascii_case(host))
+    headers.get_all(ORIGIN).any(|origin| !is_own_origin(&text(origin), host, encryption))
 }
 
+/// Reports whether an origin (RFC 6454) is that of this server's pages. Where this server encrypts, pages that came in plain text
+/// are others: whoever sits on the line can write them. Where it does not, a proxy may encrypt before it, so both schemes count.
+fn is_own_origin(origin: &str, host: Option<&str>, encryption: Encryption) -> bool {
+    let Some((scheme, authority)) = origin.split_once("://") else { return false };
+    let scheme_fits = match encryption {
+        Encryption::Own => scheme.eq_ignore_ascii_case("https"),
+        Encryption::Unknown => scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http"),
+    };
+    scheme_fits && host.is_some_and(|host| authority.eq_ignore_ascii_case(host))
+}
+
+/// Reports whether a host is this machine: an address of it, or `localhost` and what is below (RFC 6761 6.3).
 fn is_loopback(host: &str) -> bool {
-    let name = without_port(host).trim_end_matches('.').to_ascii_lowercase();
-    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    match address {
-        Ok(IpAddr::V6(address)) => address.to_canonical().is_loopback(),
-        Ok(address) => address.is_loopback(),
-        Err(_) => name == "localhost" || name.ends_with(".localhost"),
+    let name = without_port(host);
+    if let Some(address) = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+        return address.parse::<Ipv6Addr>().is_ok_and(|address| address.to_canonical().is_loopback());
+    }
+    if name.as_bytes().first().is_some_and(u8::is_ascii_digit) {
+        return name.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback());
+    }
+    let name = name.strip_suffix('.').unwrap_or(name).as_bytes();
+    match name.len().checked_sub(b"localhost".len()) {
+        Some(0) => name.eq_ignore_ascii_case(b"localhost"),
+        Some(below) => name[below..].eq_ignore_ascii_case(b"localhost") && name[below - 1] == b'.',
+        None => false,
     }
 }
 

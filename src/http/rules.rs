@@ -220,7 +220,8 @@ impl HeaderRules {
     pub(super) fn at(&self, path: &ResourcePath<'_>, writable: impl FnOnce() -> Writable) -> Arc<Extra> {
         let mut extra = Arc::clone(&self.common);
         let mut ruled = false;
-        for rule in self.about(path) {
+        let found = if self.rules.is_empty() { Vec::new() } else { self.files.of(path) };
+        for (rule, _) in self.rules.iter().zip(found).filter(|(_, found)| *found == Match::Path) {
             let extra = Arc::make_mut(&mut extra);
             if let Some(cache_control) = &rule.cache_control {
                 extra.cache_control = cache_control.clone();
@@ -250,12 +251,6 @@ impl HeaderRules {
             }
         }
         extra
-    }
-
-    /// The rules about `path`.
-    fn about(&self, path: &ResourcePath<'_>) -> impl Iterator<Item = &HeaderRule> {
-        let found = if self.rules.is_empty() { Vec::new() } else { self.files.of(path) };
-        self.rules.iter().zip(found).filter(|(_, found)| *found == Match::Path).map(|(rule, _)| rule)
     }
 
     /// Whether `extra` is what answers get that no rule is about.

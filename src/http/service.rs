@@ -20,8 +20,17 @@ use super::express::Express;
 use super::streams::{FromFile, Streams};
 use super::turns::Turn;
 use super::write::Rest;
-use super::{HEALTH, METRICS, Site, SiteOptions, TurnStream, access, origin, write};
+use super::{HEALTH, Hosts, METRICS, Site, SiteOptions, TurnStream, access, origin, write};
 use crate::access::Visitor;
+
+/// By whom an address can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reached {
+    /// By programs of this machine only.
+    ByThisMachine,
+    /// By other machines, too.
+    ByAnybody,
+}
 
 /// [`Site`] as an actix service: the default service of an application, which answers every path.
 #[derive(Clone)]
@@ -78,14 +87,24 @@ impl SiteService {
         Arc::clone(&self.0.load().crowd)
     }
 
-    /// What the server tells of itself, at an address of its own; `/health` and `/metrics` are enough there.
-    pub fn tell(&self, request: &Request) -> Response<BoxBody> {
+    /// What the server tells of itself, at an address of its own; `/health` and `/metrics` are enough there. At one that only this
+    /// machine reaches it is told under names of this machine only.
+    pub fn tell(&self, request: &Request, reached: Reached) -> Response<BoxBody> {
+        let site = self.0.load();
+        let hosts = match (reached, &site.options.hosts) {
+            (Reached::ByAnybody, _) => &Hosts::Any,
+            (Reached::ByThisMachine, hosts @ Hosts::Loopback(_)) => hosts,
+            (Reached::ByThisMachine, Hosts::Any) => &Hosts::Loopback(Vec::new()),
+        };
+        if let Err(problem) = origin::check_host(request.head(), hosts) {
+            return problem.respond_to(request.head()).into();
+        }
         let path = match request.path() {
             "/health" => HEALTH,
             "/metrics" => METRICS,
             path => path,
         };
-        let told = self.0.load().tell(request.method(), path);
+        let told = site.tell(request.method(), path);
         told.unwrap_or_else(|| Problem::not_found(request.path()).respond_to(request.head())).into()
     }
 
@@ -98,8 +117,10 @@ impl SiteService {
 impl Site {
     /// Refuses what can be refused before the body of a request.
     async fn refuse_early(&self, head: &RequestHead, path: &str) -> Result<(), HttpResponse> {
+        if let Err(problem) = origin::check_host(head, &self.options.hosts) {
+            return Err(problem.respond_to(head));
+        }
         match head.method {
-            _ if !origin::names_a_host(head) => Err(Problem::no_such_host().respond_to(head)),
             Method::GET | Method::HEAD | Method::OPTIONS => Ok(()),
             Method::PUT | Method::DELETE => match access::admit(self, head, path).await {
                 Ok(_) => write::refuse_early(self, head, path).await,

@@ -1,5 +1,6 @@
 //! A site for the tests of the modules below.
 
+use super::rules::HeaderRules;
 use super::*;
 use crate::root::{Root, SymlinkPolicy};
 use crate::validator_store::StoreOptions;
@@ -20,6 +21,7 @@ pub(super) fn site(folder: &std::path::Path) -> Site {
         writes: WriteOptions::READ_ONLY,
         trust: UploadTrust::Editors,
         hosts: Hosts::Any,
+        encryption: Encryption::Unknown,
         access: Arc::new(crate::access::Access::open()),
         limits: Limits::DEFAULT,
     };

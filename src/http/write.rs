@@ -157,7 +157,7 @@ fn check_head<'a>(site: &Site, head: &'a RequestHead, path: &'a str) -> Result<C
     if !allowed {
         return Err(Problem::method_not_allowed(&head.method, &site.allow));
     }
-    origin::check(head, &site.options.hosts, &site.extra_of_target(path).origins)?;
+    origin::check_page(head, &site.extra_of_target(path).origins, site.options.encryption)?;
     let Target { path: resource, form } =
         ResourcePath::parse(path, site.options.dotfiles).map_err(refusal::bad_path)?;
     if form == Form::Slash {

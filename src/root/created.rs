@@ -10,7 +10,7 @@ use rustix::fs::{Access, AtFlags, Mode, OFlags, accessat, fsync, mkdirat, openat
 use rustix::io::Errno;
 
 use super::Root;
-use super::open::open_without_links;
+use super::links::open_without_links;
 use super::place::WriteError;
 use super::protection::Protection;
 use super::stamp::{identity, stat};

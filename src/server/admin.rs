@@ -4,10 +4,11 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
+use actix_http::Request;
 use actix_server::{Server, ServerHandle};
 
 use super::{ServerError, brief};
-use crate::http::SiteService;
+use crate::http::{Reached, SiteService};
 
 /// How long a head may take.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
@@ -30,8 +31,13 @@ pub(super) fn start(
         .disable_signals();
     for listener in listeners {
         let site = site.clone();
-        builder =
-            brief::listen(builder, listener, HEAD_LIMIT, |_| Some(()), move |request| site.tell(request))?;
+        let address = listener.local_addr().map_err(ServerError::Io)?;
+        let reached = match address.ip().to_canonical().is_loopback() {
+            true => Reached::ByThisMachine,
+            false => Reached::ByAnybody,
+        };
+        let answer = move |request: &Request| site.tell(request, reached);
+        builder = brief::listen(builder, listener, HEAD_LIMIT, |_| Some(()), answer)?;
     }
     let server = builder.run();
     let handle = server.handle();

@@ -12,6 +12,7 @@ use crate::debian::{Configuration, Program, Running, free_port};
 use crate::figures::{settle, table};
 use crate::harness::folder::set_modified;
 use crate::harness::{Folder, Launch, Server, version_bytes};
+use crate::proxies::HOST;
 
 /// An odd number, so that each file is asked of the other replica the next time.
 const FILES: usize = 41;
@@ -108,7 +109,7 @@ impl Site {
 
     fn replica(&self, folder: &Arc<Folder>) -> (Replica, String) {
         if self.means == Means::Ifmatch {
-            let server = Launch::new().start_in(Arc::clone(folder));
+            let server = Launch::new().args(["--allow-host", HOST]).start_in(Arc::clone(folder));
             let address = server.address().to_string();
             return (Replica::Ours(server), address);
         }

@@ -401,6 +401,8 @@ fn options_do_what_their_names_say() {
     here.ask(&put("/files/file.txt", "new")).expect_problem(428);
     here.ask(&put("/files/1", "new").host("app.example")).expect(201);
     here.ask(&put("/files/2", "new").host("other.example")).expect_problem(403);
+    here.ask(&get("/files/1").host("other.example")).expect_problem(403);
+    here.ask(&get("/files/1").host("app.example:80")).expect_file(b"new");
     here.ask(&put("/files/3", "new").field("Sec-Fetch-Site", "cross-site")).expect_problem(403);
 }
 

@@ -1,11 +1,14 @@
-//! Who may write: programs on this machine and pages of this server; not the pages of others that a browser happens to
-//! show, and nobody on the network unless that is said.
+//! For whom a browser may ask. Programs on this machine and pages of this server may read and write; the pages of others that a
+//! browser happens to show may not, under whatever name they reach the server; and nobody on the network writes unless that is said.
 
 use std::process::Command;
 use std::sync::Arc;
 
 use crate::harness::server::PROGRAM;
-use crate::harness::{Folder, Launch, Request, Server, delete, get, head, put, request, tree};
+use crate::harness::{
+    Client, Folder, Launch, Request, Server, delete, eventually, get, head, put, request, tree,
+};
+use crate::tls::{curl, launch, serving};
 
 fn served(launch: Launch) -> Server {
     let server = launch.start();
@@ -97,10 +100,6 @@ fn on_loopback_only_names_of_this_machine_are_written_to() {
         } else {
             assert_refused(&server, |request| request.host(host));
         }
-        // Reading is as it was.
-        server.ask(&get("/file").host(host)).expect_file(b"old");
-        server.ask(&head("/file").host(host)).expect(200);
-        server.ask(&request("OPTIONS", "/file").host(host)).expect(204);
     }
     for odd in ["", "localhost@evil.example", "localhost:80:80", "evil.example#localhost", "local host"] {
         let before = tree(&server.folder().root());
@@ -109,6 +108,142 @@ fn on_loopback_only_names_of_this_machine_are_written_to() {
             assert_eq!(tree(&server.folder().root()), before, "{odd}");
         }
     }
+}
+
+/// What a page could want to read.
+fn reads() -> [Request; 8] {
+    [
+        get("/file"),
+        head("/file"),
+        get("/"),
+        get("/missing"),
+        get("/file").field("Range", "bytes=0-0"),
+        get("/__ifmatch__/health"),
+        get("/__ifmatch__/metrics"),
+        request("OPTIONS", "/file"),
+    ]
+}
+
+#[test]
+fn on_loopback_only_names_of_this_machine_are_read_from() {
+    let server = served(Launch::new());
+    server.get("/file").expect_file(b"old");
+    for host in NAMES_OF_THIS_MACHINE {
+        for question in reads() {
+            server.ask(&question.host(host)).expect_one_of(&[200, 204, 206, 404]);
+        }
+    }
+    for host in FOREIGN_NAMES.into_iter().filter(|host| *host != "evil.example.localhost.") {
+        for question in reads() {
+            let refused = server.ask(&question.host(host)).expect(403);
+            assert!(!refused.text().contains("old") && refused.field("ETag").is_none(), "{refused}");
+            assert_eq!(refused.field("Access-Control-Allow-Origin"), None, "{refused}");
+        }
+    }
+    let refused = server.ask(&get("/file").host("evil.example:8080")).expect_problem(403);
+    assert!(refused.text().contains("--allow-host evil.example."), "{refused}");
+    let page = server.ask(&get("/file").host("evil.example").field("Accept", "text/html")).expect(403);
+    assert!(page.text().contains("<h1>403"), "{page}");
+}
+
+#[test]
+fn a_foreign_name_is_refused_by_both_ways_and_the_connection_goes_on() {
+    let server = served(Launch::new());
+    let mut client = server.connect();
+    for _ in 0..3 {
+        client.ask(&get("/file")).expect_file(b"old");
+        client.ask(&get("/file").host("evil.example")).expect_problem(403);
+        // The name in the request line counts before the field.
+        client.ask(&get("http://evil.example/file")).expect_problem(403);
+        client.ask(&get("http://localhost/file").host("evil.example")).expect_file(b"old");
+        client.ask(&get("/missing").host("evil.example")).expect_problem(403);
+    }
+    // HTTP/1.0 need not name a host, and no browser speaks it.
+    let mut client = server.connect();
+    client.send("GET /file HTTP/1.0\r\n\r\n");
+    assert!(String::from_utf8(client.read_to_end()).unwrap().ends_with("old"));
+    let mut client = server.connect();
+    client.send("GET /file HTTP/1.0\r\nHost: evil.example\r\n\r\n");
+    let refused = String::from_utf8(client.read_to_end()).unwrap();
+    assert!(refused.contains(" 403 ") && !refused.contains("old"), "{refused}");
+}
+
+#[test]
+fn in_http2_the_authority_is_judged() {
+    let server = serving(launch("one").arg("-A"));
+    server.folder().write("file", "old");
+    let status = |arguments: &[&str]| {
+        let told = [&["--http2", "-o", "/dev/null", "-w", "%{http_code}"], arguments].concat();
+        curl(&server, "/file", &told)
+    };
+    assert_eq!(status(&[]), "200");
+    assert_eq!(status(&["-H", "Host: evil.example"]), "403");
+    assert_eq!(status(&["-H", "Host: evil.example", "-T", "Cargo.toml"]), "403");
+}
+
+#[test]
+fn where_the_server_encrypts_a_page_that_came_in_plain_text_does_not_write() {
+    let server = serving(launch("one").arg("-A"));
+    let port = server.address().port();
+    for version in ["--http1.1", "--http2"] {
+        for (origin, status) in [
+            (format!("https://localhost:{port}"), "201"),
+            (format!("http://localhost:{port}"), "403"),
+            ("https://localhost".to_owned(), "403"),
+        ] {
+            let origin = format!("Origin: {origin}");
+            let told = ["-o", "/dev/null", "-w", "%{http_code}", "-T", "Cargo.toml", "-H", &origin, version];
+            assert_eq!(curl(&server, "/new", &told), status, "{origin} {version}");
+            if status == "201" {
+                curl(&server, "/new", &["-X", "DELETE"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn health_at_an_address_of_its_own_is_told_under_names_of_this_machine_only() {
+    for (bind, foreign) in [("127.0.0.1:0", 403), ("0.0.0.0:0", 200)] {
+        let server = Launch::new().args(["--admin-bind", bind]).start();
+        let line = eventually("the other address is told", || {
+            server
+                .stdout()
+                .lines()
+                .find(|line| line.ends_with(" tells health and metrics"))
+                .map(str::to_owned)
+        });
+        let address = line.trim().strip_prefix("http://").unwrap().split('/').next().unwrap();
+        let port: u16 = address.rsplit(':').next().unwrap().parse().unwrap();
+        for target in ["/health", "/metrics"] {
+            let ask =
+                |host: &str| Client::connect(([127, 0, 0, 1], port).into()).ask(&get(target).host(host));
+            ask("localhost").expect(200);
+            ask("127.0.0.1:1").expect(200);
+            ask("evil.example").expect(foreign);
+        }
+    }
+}
+
+#[test]
+fn over_a_unix_socket_a_proxy_reads_under_every_name() {
+    use std::io::{Read, Write};
+    let folder = Arc::new(Folder::new());
+    folder.write("file", "old");
+    let socket = folder.outside("socket");
+    let bind = format!("unix:{}", socket.display());
+    let _server = Launch::writing().args(["--bind", "127.0.0.1", "--bind", &bind]).start_in(folder);
+    let ask = |head: &str| {
+        let mut stream = std::os::unix::net::UnixStream::connect(&socket).unwrap();
+        let question = format!("{head} HTTP/1.1\r\nHost: files.example\r\nConnection: close\r\n\r\n");
+        stream.write_all(question.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    assert!(ask("GET /file").ends_with("old"));
+    assert!(ask("GET /__ifmatch__/health").starts_with("HTTP/1.1 200"));
+    // Writes need a name that was said, as everywhere.
+    assert!(ask("DELETE /file").starts_with("HTTP/1.1 403"));
 }
 
 #[test]
@@ -159,6 +294,8 @@ fn a_name_may_be_allowed_besides() {
         for host in ["evil.example", "example", "x.files.example", "files.example.evil.example"] {
             assert_refused(&server, |request| request.host(host));
         }
+        server.ask(&get("/file").host("files.example:8080")).expect_file(b"old");
+        server.ask(&get("/file").host("evil.example")).expect_problem(403);
         // Its own pages may write, those of others may not.
         assert_allowed(&server, |request| {
             request.host("files.example").field("Origin", "https://files.example")
@@ -194,6 +331,7 @@ fn pages_of_other_sites_do_not_write() {
         "localhost",
         "file://",
         "chrome-extension://localhostx",
+        "chrome-extension://localhost",
     ] {
         assert_refused(&server, |request| request.field("Origin", origin));
     }

@@ -218,7 +218,7 @@ fn an_index_that_is_no_file_does_no_harm() {
 
 #[test]
 fn a_folder_without_its_slash_is_redirected() {
-    let server = Server::start();
+    let server = Launch::new().args(["--allow-host", "evil.example"]).start();
     for name in
         ["sub/deep", "with space", "ünï", "quo\"te", "a?b", "a#b", "per%41", "evil.example", "colon:here"]
     {

@@ -1,4 +1,4 @@
-//! Who may write: names of this machine, and what browsers say.
+//! For whom a browser may ask: names of this machine, and what browsers say.
 
 use super::*;
 
@@ -26,6 +26,13 @@ fn names_of_this_machine_are_known() {
         "",
         "0.0.0.0",
         "127.0.0.1.example.com",
+        "127.1",
+        "2130706433",
+        "localhost..",
+        ".localhost.example",
+        "[127.0.0.1]",
+        "[]",
+        ":80",
     ] {
         assert!(!is_loopback(host), "{host}");
     }
@@ -95,6 +102,33 @@ fn what_a_browser_says_of_the_site_decides() {
         for (field, value) in fields {
             headers.insert(HeaderName::from_static(field), HeaderValue::from_static(value));
         }
-        assert_eq!(is_cross_site(&headers, Some("h:1")), refused, "{name}");
+        assert_eq!(is_cross_site(&headers, Some("h:1"), Encryption::Unknown), refused, "{name}");
+    }
+}
+
+#[test]
+fn the_scheme_of_an_origin_counts() {
+    let rows = [
+        ("http://h:1", Encryption::Unknown, true),
+        // A proxy may encrypt.
+        ("https://h:1", Encryption::Unknown, true),
+        ("HTTPS://H:1", Encryption::Unknown, true),
+        ("https://h:1", Encryption::Own, true),
+        ("http://h:1", Encryption::Own, false),
+        ("chrome-extension://h:1", Encryption::Unknown, false),
+        ("file://h:1", Encryption::Unknown, false),
+        ("://h:1", Encryption::Unknown, false),
+        ("h:1", Encryption::Unknown, false),
+        ("null", Encryption::Own, false),
+    ];
+    for (origin, encryption, own) in rows {
+        assert_eq!(is_own_origin(origin, Some("h:1"), encryption), own, "{origin} {encryption:?}");
+        let mut headers = HeaderMap::new();
+        for origin in ["http://h:1", origin] {
+            headers.append(ORIGIN, HeaderValue::from_static(origin));
+        }
+        // Of two no one can know which counts.
+        let foreign = !own || encryption == Encryption::Own;
+        assert_eq!(is_cross_site(&headers, Some("h:1"), encryption), foreign, "{origin} {encryption:?}");
     }
 }
