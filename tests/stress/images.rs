@@ -216,13 +216,13 @@ fn read(number: usize, mut wire: Wire, remembering: Remembering, figures: &Figur
         };
         figures.answers.fetch_add(1, Relaxed);
         let right = version_bytes(version, size);
-        let weak = answer.tag.as_ref().is_some_and(|tag| tag.starts_with("W/"));
+        let unknown = answer.tag.as_ref().is_none_or(|tag| tag.starts_with("W/"));
         let told = match answer.status {
             304 => {
                 figures.unmodified.fetch_add(1, Relaxed);
                 "304 to the tag of the image before".to_owned()
             }
-            200 if answer.body == right && (weak || answer.tag == Some(tag_of(&right))) => {
+            200 if answer.body == right && (unknown || answer.tag == Some(tag_of(&right))) => {
                 if name == "small" {
                     remembered = remembered.or(Some(answer));
                 }
