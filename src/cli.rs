@@ -285,7 +285,7 @@ impl ServeArgs {
     fn configure(self) -> Result<Config, UsageError> {
         if self.quiet && self.verbose > 0 {
             return Err(UsageError(
-                "--quiet and --verbose contradict each other; say one of them".to_owned(),
+                "--quiet and --verbose contradict each other; leave one of them out".to_owned(),
             ));
         }
         let log = self.log();

@@ -113,7 +113,7 @@ impl fmt::Display for ServerError {
             Self::Twice(address, flag) => {
                 write!(
                     f,
-                    "{address} is asked for twice, as itself or as one of all; choose another with {flag}"
+                    "{address} is asked for twice (0.0.0.0 and :: are all addresses); choose another with {flag}"
                 )
             }
             Self::Socket(error) => error.fmt(f),
@@ -195,7 +195,7 @@ fn start(mut config: Config, again: Box<reload::Again>) -> Result<(), ServerErro
         for flag in ["rate-limit", "max-connections-per-address"] {
             if config.settings.has(flag) {
                 log::warn!(
-                    "--{flag} counts by address: it does not limit who comes by a unix socket, who has none"
+                    "--{flag} counts by address, so it does not limit clients of a unix socket, which have none"
                 );
             }
         }
@@ -211,7 +211,9 @@ fn start(mut config: Config, again: Box<reload::Again>) -> Result<(), ServerErro
     if config.site.writes.allow_writes() {
         write::prepare(&root);
         if config.site.headers.say_immutable() {
-            log::warn!("Cache-Control says immutable: it is not sent for what may be written, but no-cache");
+            log::warn!(
+                "Cache-Control: immutable is not sent for files that may be written; no-cache is sent instead"
+            );
         }
     }
     // From here on there are threads.

@@ -190,7 +190,13 @@ impl<R: Send + Sync + 'static> Writer<R> {
     pub fn new(store: Arc<ValidatorStore<R>>, options: WriteOptions) -> Arc<Self> {
         let guard = options.allow_writes().then(|| store.root().try_swap());
         let guard = guard.and_then(|tried| {
-            tried.inspect_err(|error| log::warn!("nothing can be written to the root folder: {error:?}")).ok()
+            tried
+                .inspect_err(|error| {
+                    log::warn!(
+                        "uploads will fail, because nothing can be written to the served folder: {error:?}"
+                    )
+                })
+                .ok()
         });
         let creation = guard.and_then(|_| store.root().try_creation().ok());
         Arc::new(Self {

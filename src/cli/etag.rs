@@ -62,6 +62,9 @@ fn tag_of(file: &Path, algorithm: DigestAlgorithm) -> Result<String, UsageError>
         Err(OpenError::Missing) if root.has(&path) => Err(failed("it is not a regular file")),
         Err(OpenError::Missing) => Err(failed("there is no such file")),
         Err(OpenError::Forbidden) => Err(failed("it may not be read")),
-        Err(error) => Err(failed(&format!("it cannot be read ({error:?})"))),
+        Err(OpenError::Io(errno)) => Err(failed(&format!("it cannot be read: {errno}"))),
+        Err(OpenError::Busy | OpenError::Overloaded | OpenError::RootGone) => {
+            Err(failed("it cannot be read at the moment; try again"))
+        }
     }
 }

@@ -121,12 +121,12 @@ fn setting(
         }
         (_, ArgAction::SetTrue) => return Err(failed("is a switch: write true or false")),
         (DeValue::Integer(count), ArgAction::Count) => {
-            let count = decimal(count).parse::<u8>().map_err(|_| failed("is a small number"))?;
+            let count = decimal(count).parse::<u8>().map_err(|_| failed("is a number: 1, 2 or 3"))?;
             let switch = OsString::from(format!("--{name}"));
             let arguments = std::iter::repeat_n(switch, count.into()).collect();
             return Ok(named(arguments));
         }
-        (_, ArgAction::Count) => return Err(failed("is a small number")),
+        (_, ArgAction::Count) => return Err(failed("is a number: 1, 2 or 3")),
         (DeValue::Array(values), ArgAction::Append) => {
             values.iter().map(|value| text_of(value.get_ref())).collect::<Option<Vec<_>>>()
         }

@@ -63,7 +63,9 @@ fn own(options: ServeArgs) -> Result<HealthTarget, UsageError> {
         }
     };
     if matches!(&endpoint, Endpoint::Plain(address) | Endpoint::Encrypted(address) if address.port() == 0) {
-        return Err(UsageError("any free port was asked for; name the one it became as a URL".to_owned()));
+        return Err(UsageError(
+            "the server takes any free port (--port 0); name the one that it got as a URL".to_owned(),
+        ));
     }
     Ok(HealthTarget { endpoint: reachable(endpoint), path: path.to_owned() })
 }

@@ -89,7 +89,7 @@ impl Root {
             if created == Creation::Done {
                 self.tell_of(place, &name);
                 if let Err(error) = place.sync() {
-                    log::warn!("a power failure now could take {name:?} away again: {error:?}");
+                    log::warn!("{name:?} is stored, but a power failure now could lose it: {error:?}");
                 }
                 return Ok(());
             }

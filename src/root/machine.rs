@@ -64,7 +64,9 @@ pub(super) fn survive_size_limit() {
     HANDLED.get_or_init(|| {
         let reached = Arc::new(AtomicBool::new(false));
         if let Err(error) = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, reached) {
-            log::warn!("a limit on the size of files would end the server: {error}");
+            log::warn!(
+                "a file that reaches the limit on the size of files (ulimit -f) will end the server: {error}"
+            );
         }
     });
 }

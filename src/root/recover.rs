@@ -55,7 +55,7 @@ impl fmt::Display for Recovered {
         ];
         let mut separator = "";
         for (count, what) in parts.into_iter().filter(|(count, _)| **count > 0) {
-            write!(f, "{separator}{count} {what}")?;
+            write!(f, "{separator}{what}: {count}")?;
             separator = ", ";
         }
         Ok(())

@@ -87,7 +87,7 @@ impl Confinement {
 /// Sees to it that no program that this one might start has more rights than itself.
 pub fn gain_no_privileges() {
     if let Err(error) = rustix::thread::set_no_new_privs(true) {
-        log::warn!("programs with more rights could be started: {error}");
+        log::warn!("the kernel does not keep the process from gaining rights (no_new_privs): {error}");
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) fn start(
     let handle = server.handle();
     actix_web::rt::spawn(async move {
         if let Err(error) = server.await {
-            log::error!("health and metrics are not told any more: {error}");
+            log::error!("health and metrics are no longer answered at the address of --admin-bind: {error}");
         }
     });
     Ok(Some(handle))

@@ -85,7 +85,9 @@ pub(super) async fn watch(site: SiteService, started: Config, again: Box<Again>,
             }
             Err(error) => {
                 if wanted || failed.as_ref() != Some(&error) {
-                    log::error!("the new configuration is not used, the one before is: {error}");
+                    log::error!(
+                        "the new configuration cannot be used, and the one before stays in use: {error}"
+                    );
                 }
                 failed = Some(error);
             }
@@ -107,7 +109,7 @@ fn apply(site: &SiteService, started: &Config, config: &Config) {
     let waits: Vec<&str> = changed.into_iter().filter(|name| !APPLIED.contains(name)).collect();
     if waits.iter().any(|name| JUDGED.contains(name)) {
         log::warn!(
-            "all of it waits for the next start, because of what can change only then: {}",
+            "nothing of the new configuration takes effect before the next start, because these options can change only then: {}",
             waits.join(", ")
         );
         return;
@@ -115,6 +117,6 @@ fn apply(site: &SiteService, started: &Config, config: &Config) {
     site.set_options(config.site.clone());
     log::info!("the configuration was read again");
     if !waits.is_empty() {
-        log::warn!("some of it waits for the next start: {}", waits.join(", "));
+        log::warn!("these options take effect at the next start only: {}", waits.join(", "));
     }
 }

@@ -46,8 +46,8 @@ impl Room {
         if room.connections < if asked { connections } else { FEW } {
             let flag = if asked { format!("--max-connections {connections}: ") } else { String::new() };
             log::warn!(
-                "{flag}{files} files may be open, so that it is {} connections; raise the limit (ulimit -n, or LimitNOFILE= in a \
-                 unit) for more",
+                "{flag}this process may open {files} files, which is enough for {} connections; for more raise the limit (ulimit -n, \
+                 or LimitNOFILE= in a unit)",
                 room.connections
             );
         }

@@ -143,13 +143,15 @@ pub(super) async fn run(
             (Event::Known | Event::Late, _) => {}
             (Event::Wished(Wish::Finish(again)), None) => {
                 manager::stopping();
-                log::info!("a signal to stop: what has begun is brought to its end");
+                log::info!(
+                    "stopping: nobody can connect any more; answers and uploads under way are finished"
+                );
                 // They are told at once; that all have heard it is not waited for here.
                 told = Some((handle.stop(true), other.as_ref().map(|other| other.stop(true))));
                 ending = Some(Ending::new(again, limit));
             }
             (Event::Wished(_), _) => {
-                log::warn!("a signal to stop at once: what is being sent is cut off");
+                log::warn!("stopping at once: answers and uploads under way are cut off");
                 drop(told);
                 return Ok(());
             }

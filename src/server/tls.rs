@@ -138,7 +138,9 @@ fn watch(mut files: Files, current: &Current) {
             Err(error) => {
                 hope = error.hope;
                 if !(was_told && hope == Hope::Later) {
-                    log::error!("the new certificate is not used, the one before is: {error}");
+                    log::error!(
+                        "the new certificate cannot be used, and the one before stays in use: {error}"
+                    );
                 }
             }
         }

@@ -7,7 +7,7 @@ use crate::validator_store::record::has_tag;
 pub fn prepare(root: &Root) {
     match root.recover(&has_tag) {
         Ok(found) if found == Recovered::default() => {}
-        Ok(found) => log::warn!("writes were interrupted, and are brought to an end: {found}"),
-        Err(error) => log::warn!("interrupted writes were not looked for: {error:?}"),
+        Ok(found) => log::warn!("interrupted writes were found and settled: {found}"),
+        Err(error) => log::warn!("the folder could not be searched for interrupted writes: {error:?}"),
     }
 }

@@ -98,7 +98,7 @@ impl Quarantine {
             let shared = Arc::clone(&self.shared);
             let thread = std::thread::Builder::new().name("quarantine".to_owned());
             if let Err(error) = thread.spawn(move || Guard { shared, written: Vec::new(), heard: 0 }.run()) {
-                log::warn!("late writers cannot be noticed: {error}");
+                log::warn!("programs that write to a file while it is replaced are not noticed: {error}");
             }
         });
         let arrived = Kept { place, file, until };

@@ -144,7 +144,7 @@ fn health_says_in_a_sentence_why_there_is_none() {
     stranger.join().unwrap();
     assert_not_well(&[&url], &[], "nobody listens there");
     assert_not_well(&["http://example.org/"], &[], "an address in numbers");
-    assert_not_well(&[], &[("IFMATCH_PORT", "0")], "name the one it became");
+    assert_not_well(&[], &[("IFMATCH_PORT", "0")], "name the one that it got");
     assert_not_well(&[], &[("IFMATCH_PORT", "many")], "65535");
     assert_not_well(&[], &[("IFMATCH_CONFIG", "/missing.toml")], "/missing.toml");
     assert_not_well(&["--port", "80"], &[], "--port");

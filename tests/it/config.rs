@@ -128,7 +128,7 @@ fn what_is_wrong_with_the_file_is_told_with_its_line() {
         ("port = \"x\"", "line 1: invalid value 'x' for '--port <PORT>': a port is a number from 0 to 65535"),
         ("index = \"foo\"", "line 1: invalid value 'foo' for '--index <MODE>'"),
         ("spa = \"yes\"", "line 1: spa is a switch: write true or false"),
-        ("verbose = true", "line 1: verbose is a small number"),
+        ("verbose = true", "line 1: verbose is a number: 1, 2 or 3"),
         ("port = [1]", "line 1: port has one value: write it without brackets"),
         ("root = \"\"", "line 1: root is empty: write a path, or leave the line out"),
         ("auth-file = \"\"", "line 1: auth-file is empty"),
@@ -141,7 +141,7 @@ fn what_is_wrong_with_the_file_is_told_with_its_line() {
         ("root = {}", "line 1: root has a value of text, a whole number, or a list of them"),
         ("port = 80.5", "line 1: port has a value of text, a whole number"),
         ("port = 0x1FFFF", "line 1: invalid value '131071' for '--port <PORT>'"),
-        ("verbose = 3000000000", "line 1: verbose is a small number"),
+        ("verbose = 3000000000", "line 1: verbose is a number: 1, 2 or 3"),
         ("\nheader = \"X-A\"", "line 2: --header: \"X-A\" has no colon"),
         ("cors = \"a\"", "line 1: --cors: \"a\" is not an origin"),
         ("auth = \"alice:secret\"", "line 1: --auth: what stands behind \"alice\" is not a hash"),
@@ -382,8 +382,7 @@ fn accounts_are_read_again_when_their_file_changes() {
     eventually("the empty list is told", || server.stderr().contains("it says nothing").then_some(()));
     server.get("/file").expect(401);
     fs::write(&accounts, "nonsense\n").unwrap();
-    let kept =
-        "the new configuration is not used, the one before is: --auth-file accounts, line 1: it has no colon";
+    let kept = "the new configuration cannot be used, and the one before stays in use: --auth-file accounts, line 1: it has no colon";
     eventually("the bad line is told", || server.stderr().contains(kept).then_some(()));
     server.get("/file").expect(401);
 }
@@ -423,7 +422,7 @@ fn what_cannot_be_used_changes_nothing_and_what_cannot_be_changed_is_told() {
     change(&server, "cache-contrl = \"max-age=2\"\n", "did you mean \"cache-control\"?");
     assert_eq!(server.get("/file.txt").field("Cache-Control"), Some("max-age=1"));
     let other = "cache-control = \"max-age=3\"\nmemory = \"1M\"\nlog-format = \"json\"\n";
-    change(&server, other, "some of it waits for the next start: log-format, memory\n");
+    change(&server, other, "these options take effect at the next start only: log-format, memory\n");
     assert_eq!(server.get("/file.txt").field("Cache-Control"), Some("max-age=3"));
 }
 
@@ -445,8 +444,9 @@ fn all_waits_with_what_says_who_may_reach_what() {
         ("allow-upload = true\nroot = \"open\"\nport = 0\nhidden = true\n", "root"),
         ("allow-upload = true\nroot = \"closed\"\nport = 0\nfollow-symlinks = \"deny\"\n", "follow-symlinks"),
     ] {
-        let line =
-            format!("all of it waits for the next start, because of what can change only then: {waiting}\n");
+        let line = format!(
+            "nothing of the new configuration takes effect before the next start, because these options can change only then: {waiting}\n"
+        );
         change(&server, other, &line);
         server.ask(&put("/file.txt", "x")).expect(401);
         server.get("/file.txt").expect(401);
@@ -461,7 +461,7 @@ fn health_is_told_where_it_was_at_start() {
     for (config, other) in [("", "admin-bind = \"127.0.0.1:0\"\n"), ("admin-bind = \"127.0.0.1:0\"\n", "")] {
         let server = serving(config, Launch::new().arg("-v"));
         let before = server.get("/__ifmatch__/health").status;
-        change(&server, other, "some of it waits for the next start: admin-bind\n");
+        change(&server, other, "these options take effect at the next start only: admin-bind\n");
         assert_eq!(server.get("/__ifmatch__/health").status, before, "{config:?}");
     }
 }
@@ -483,7 +483,7 @@ fn the_check_takes_the_options_of_the_server() {
         (vec!["check", "--bind", "203.0.113.1"], "ifmatch: 203.0.113.1 is not an address of this machine"),
         (
             vec!["check", "-p", "7", "--admin-bind", "127.0.0.1:7"],
-            "ifmatch: 127.0.0.1:7 is asked for twice, as itself or as one of all; choose another with --admin-bind",
+            "ifmatch: 127.0.0.1:7 is asked for twice (0.0.0.0 and :: are all addresses); choose another with --admin-bind",
         ),
         (vec!["check", "--bind", "127.0.0.1,127.0.0.1"], "ifmatch: 127.0.0.1:8080 is asked for twice"),
         (vec!["check", "--bind", "0.0.0.0,127.0.0.1"], "ifmatch: 127.0.0.1:8080 is asked for twice"),

@@ -269,7 +269,9 @@ fn no_more_connections_are_let_in_than_files_may_be_open() {
     assert!(crowd.len() < 80, "{}", crowd.len());
     let said = server.stderr();
     assert!(
-        said.contains("--max-connections 5000: 300 files may be open, so that it is 86 connections"),
+        said.contains(
+            "--max-connections 5000: this process may open 300 files, which is enough for 86 connections"
+        ),
         "{said}"
     );
     let server = through_a_limit(128).start();

@@ -68,7 +68,9 @@ pub fn start<R: Send + Sync + 'static>(store: Arc<ValidatorStore<R>>, options: K
     let thread = thread::Builder::new().name("index".to_owned()).spawn(move || actor.run(loaded));
     // An error says that the time is over, or that the thread could not be started.
     let _ = loading.recv_timeout(LOADING);
-    let thread = thread.inspect_err(|error| log::warn!("the index could not be started: {error}")).ok();
+    let thread = thread
+        .inspect_err(|error| log::warn!("the index is off, because its thread could not be started: {error}"))
+        .ok();
     Keeper { stopping, thread }
 }
 
@@ -124,11 +126,13 @@ impl<R: Send + Sync + 'static> Actor<R> {
         let (read, bytes) = (now.read - before.read, now.bytes_hashed - before.bytes_hashed);
         match warm_up {
             Ok(WarmUp { walked: Walked::All, files }) => log::info!(
-                "went through {files} files in {:.2} s: {read} of them ({bytes} bytes) were read",
+                "files for the index: {files} looked at in {:.2} s, of which {read} with {bytes} bytes were read",
                 began.elapsed().as_secs_f64()
             ),
-            Ok(WarmUp { walked: Walked::Stopped, .. }) => log::info!("going through all files was ended"),
-            Err(error) => log::warn!("going through all files ended early: {error:?}"),
+            Ok(WarmUp { walked: Walked::Stopped, .. }) => {
+                log::info!("reading all files for the index was ended, because the server stops")
+            }
+            Err(error) => log::warn!("reading all files for the index ended early: {error:?}"),
         }
         index.enter(IndexState::Complete);
     }
