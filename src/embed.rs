@@ -323,6 +323,9 @@ impl FolderOptions {
         }
         let store = StoreOptions { algorithm: self.algorithm, memory: self.memory, index: IndexMode::Off };
         let store = ValidatorStore::new(root, store, http::renderer());
+        if !self.writes.allow_writes() || store.root().interrupted_writes() > 0 {
+            write::survey(&store);
+        }
         let watch = match self.watch {
             Watch::On => watch::start(Arc::clone(&store)),
             Watch::Off => Arc::new(WatchStatus::default()),

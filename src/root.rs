@@ -10,6 +10,7 @@ mod created;
 mod exchange;
 mod filesystem;
 mod guard;
+mod interrupted;
 pub mod lease;
 mod links;
 mod lock;
@@ -61,6 +62,7 @@ use rustix::io::Errno;
 
 use crate::resource_path::{Dotfiles, ResourcePath};
 use filesystem::{Filesystems, Volume};
+use interrupted::Interrupted;
 use lock::DirectoryLocks;
 use mounts::Mounts;
 use stamp::stat;
@@ -83,6 +85,7 @@ pub struct Root {
     locks: DirectoryLocks,
     conflict_copies: AtomicU64,
     undone_swaps: AtomicU64,
+    interrupted: Interrupted,
 }
 
 /// The directory that stood at the root's path when it was last opened.
@@ -162,6 +165,7 @@ impl Root {
             locks: DirectoryLocks::default(),
             conflict_copies: AtomicU64::new(0),
             undone_swaps: AtomicU64::new(0),
+            interrupted: Interrupted::default(),
         };
         match root.open_node(&ResourcePath::ROOT) {
             Ok(_) => Ok(root),
@@ -217,7 +221,7 @@ impl Root {
         let is_absent = |path: &&ResourcePath<'_>| {
             matches!(stat(&root.fd, open::at(path), self.symlinks.at_flags()), Err(Errno::NOENT))
         };
-        paths.iter().all(is_absent)
+        paths.iter().all(is_absent) && !paths.iter().any(|path| self.stand_in(&root, path).is_some())
     }
 
     /// Whether a directory is at the relative path `resource`, for what asks without a request.

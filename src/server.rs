@@ -285,6 +285,9 @@ async fn serve(config: Config, again: Box<reload::Again>, prepared: Prepared) ->
     // From here on a signal to stop is not the end of the process, but waits for the server.
     let signals = stop::Signals::new().map_err(ServerError::Io)?;
     let store = ValidatorStore::new(root, config.store, http::renderer());
+    if !config.site.writes.allow_writes() || store.root().interrupted_writes() > 0 {
+        write::survey(&store);
+    }
     let watch = match config.watch {
         Watch::On => watch::start(Arc::clone(&store)),
         Watch::Off => Arc::new(WatchStatus::default()),

@@ -294,8 +294,10 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
             // Only opening makes a network filesystem ask again.
             return matches!(self.open(entry), Ok(Some(_)));
         }
-        self.root.stamp(entry.path(), entry.location()) == Some(entry.stamp())
-            && entry.mounts().is_none_or(|mark| self.root.is_mounted_since(mark))
+        if self.root.stamp(entry.path(), entry.location()) != Some(entry.stamp()) {
+            return self.root.stands_in(entry.path(), &entry.stamp());
+        }
+        entry.mounts().is_none_or(|mark| self.root.is_mounted_since(mark))
     }
 }
 

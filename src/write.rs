@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Semaphore;
 
 pub use outcome::{Unsettled, UnsettledState, WriteOutcome};
-pub use prepare::prepare;
+pub use prepare::{prepare, survey};
 pub use upload::Upload;
 
 use crate::resource_path::ResourcePath;

@@ -31,6 +31,7 @@ pub(super) fn respond(site: &Site) -> HttpResponse {
             "cas_guard": site.writer.guard().map(SwapGuard::name),
             "creation": site.writer.creation_guard().map(CreationGuard::name),
             "conflict_copies": root.conflict_copies(),
+            "interrupted": root.interrupted_writes(),
             "unsettled": site.writer.unsettled_writes(),
         },
         "sandbox": Confinement::current().name(),

@@ -187,6 +187,8 @@ fn state(out: &mut Exposition, site: &Site) {
     out.one("ifmatch_conflict_copies_total", "counter", help, root.conflict_copies());
     let help = "Writes that changed the folder and were answered with an error, because a later step failed.";
     out.one("ifmatch_writes_unsettled_total", "counter", help, site.writer.unsettled_writes());
+    let help = "Writes that a server that died has interrupted and that are not brought to an end.";
+    out.one("ifmatch_writes_interrupted", "gauge", help, root.interrupted_writes());
     let help = "Reserved names that could not be removed; the next start removes them.";
     out.one("ifmatch_names_left_behind_total", "counter", help, names_left_behind());
 }

@@ -98,6 +98,9 @@ impl Root {
     /// [`OpenError`].
     pub fn open_node(&self, path: &ResourcePath<'_>) -> Result<Node, OpenError> {
         let root = self.directory()?;
+        if let Some(file) = self.stand_in(&root, path) {
+            return Ok(Node::File(file));
+        }
         match file_type(&stat(&root.fd, at(path), self.symlinks.at_flags())?) {
             FileType::RegularFile => {
                 let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;

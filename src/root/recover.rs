@@ -3,7 +3,9 @@
 //! what cannot be understood, or cannot be put where it belongs, becomes a conflict copy.
 
 mod finding;
+mod survey;
 
+use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::fmt;
 use std::os::fd::OwnedFd;
@@ -65,71 +67,65 @@ impl fmt::Display for Recovered {
 /// A folder that is being gone through, and the names of the folders in it that are still to come.
 struct Level {
     folder: OwnedFd,
+    path: Vec<u8>,
     children: Vec<CString>,
 }
 
 impl Root {
-    /// Goes through all folders of the root and resolves every reserved name. Links are not followed, and folders that
-    /// may not be read are left out: nothing can have been written there.
+    /// Goes through all folders of the root and resolves every reserved name.
     ///
     /// # Errors
     /// [`WriteError`] when the root itself cannot be read.
     pub fn recover(&self, has_tag: &HasTag<'_>) -> Result<Recovered, WriteError> {
         let mut found = Recovered::default();
+        let unread = self.visit_folders(|folder, _, names| {
+            for name in names {
+                if let Err(error) = self.resolve(folder, &name, has_tag, &mut found) {
+                    found.failed += 1;
+                    log::warn!("an interrupted write could not be resolved: {name:?}: {error:?}");
+                }
+            }
+        })?;
+        found.failed += unread;
+        self.interrupted.note(found.left + found.failed, HashMap::new());
+        Ok(found)
+    }
+
+    /// Calls `visit` with every folder of the root, its path and the reserved names in it. Links are not followed, and
+    /// folders that may not be read are left out: nothing can have been written there. Returns how many folders could
+    /// not be read for another reason.
+    fn visit_folders(&self, mut visit: impl FnMut(&OwnedFd, &[u8], Vec<CString>)) -> Result<u64, WriteError> {
+        let mut unread = 0;
         let folder = self.staging_directory(&ResourcePath::ROOT)?;
-        let children = self.recover_folder(&folder, has_tag, &mut found)?;
+        let (children, reserved) = read_names(&folder)?;
+        visit(&folder, b"", reserved);
         // One descriptor for each level, however many folders are in one.
-        let mut levels = vec![Level { folder, children }];
+        let mut levels = vec![Level { folder, path: Vec::new(), children }];
         while let Some(level) = levels.last_mut() {
             let Some(name) = level.children.pop() else {
                 levels.pop();
                 continue;
             };
+            let path = below(&level.path, &name);
             let entered = match open_folder(&level.folder, &name) {
-                Ok(folder) => self.recover_folder(&folder, has_tag, &mut found).map(|it| (folder, it)),
+                Ok(folder) => read_names(&folder).map(|names| (folder, names)),
                 Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS | Errno::PERM) => continue,
-                Err(errno) => Err(errno.into()),
+                Err(errno) => Err(errno),
             };
             match entered {
-                Ok((folder, children)) => levels.push(Level { folder, children }),
-                Err(error) => {
-                    found.failed += 1;
+                Ok((folder, (children, reserved))) => {
+                    visit(&folder, &path, reserved);
+                    levels.push(Level { folder, path, children });
+                }
+                Err(errno) => {
+                    unread += 1;
                     log::warn!(
-                        "a folder could not be looked through for interrupted writes: {name:?}: {error:?}"
+                        "a folder could not be looked through for interrupted writes: {name:?}: {errno}"
                     );
                 }
             }
         }
-        Ok(found)
-    }
-
-    /// Resolves the reserved names of one folder; returns the names of its folders.
-    fn recover_folder(
-        &self,
-        folder: &OwnedFd,
-        has_tag: &HasTag<'_>,
-        found: &mut Recovered,
-    ) -> Result<Vec<CString>, WriteError> {
-        let (mut children, mut reserved) = (Vec::new(), Vec::new());
-        for entry in Dir::read_from(folder)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            if name.to_bytes().starts_with(RESERVED_PREFIX.as_bytes()) {
-                reserved.push(name.to_owned());
-            } else if name != c"." && name != c".." && is_folder(folder, name, entry.file_type()) {
-                children.push(name.to_owned());
-            }
-        }
-        for name in reserved {
-            match self.resolve(folder, &name, has_tag, found) {
-                Ok(()) => {}
-                Err(error) => {
-                    found.failed += 1;
-                    log::warn!("an interrupted write could not be resolved: {name:?}: {error:?}");
-                }
-            }
-        }
-        Ok(children)
+        Ok(unread)
     }
 
     fn resolve(
@@ -195,6 +191,29 @@ impl Root {
             Undone::Back => Ok(unlinkat(&place.directory, name, AtFlags::empty())?),
             Undone::Spent => Ok(()),
         }
+    }
+}
+
+/// The names of the folders in a folder, and the reserved names.
+fn read_names(folder: &OwnedFd) -> Result<(Vec<CString>, Vec<CString>), Errno> {
+    let (mut children, mut reserved) = (Vec::new(), Vec::new());
+    for entry in Dir::read_from(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.to_bytes().starts_with(RESERVED_PREFIX.as_bytes()) {
+            reserved.push(name.to_owned());
+        } else if name != c"." && name != c".." && is_folder(folder, name, entry.file_type()) {
+            children.push(name.to_owned());
+        }
+    }
+    Ok((children, reserved))
+}
+
+/// The path of a name in the folder `path`.
+fn below(path: &[u8], name: &CStr) -> Vec<u8> {
+    match path {
+        b"" => name.to_bytes().to_vec(),
+        path => [path, b"/", name.to_bytes()].concat(),
     }
 }
 

@@ -26,6 +26,7 @@ mod hidden_links;
 mod http2;
 mod index;
 mod integrity;
+mod interrupted;
 mod large_files;
 mod late_errors;
 mod lifecycle;
