@@ -6,7 +6,7 @@ use super::*;
 fn a_rate_is_a_number_in_a_time() {
     for (text, wanted) in [
         ("20/s", Some((20, 1))),
-        ("20", Some((20, 1))),
+        ("20", None),
         ("600/m", Some((600, 60))),
         ("1/h", Some((1, 3600))),
         (" 5 / s", Some((5, 1))),
