@@ -72,10 +72,10 @@ fn transfers(server: &Server, scheme: Scheme) -> Vec<Transfer> {
     {
         let name = format!("kept{version}-{number}");
         let kept = folder.outside(&name);
-        let arguments = [version, "--limit-rate", "4M", "-o", kept.to_str().unwrap()];
+        let arguments = [version, "--limit-rate", "2M", "-o", kept.to_str().unwrap()];
         let down = curl(server, scheme, &arguments, "large");
         all.push(Transfer { curl: down, result: kept, bytes: version_bytes(1, LARGE) });
-        let arguments = [version, "--limit-rate", "512K", "-T", file.to_str().unwrap(), "-H", "Expect:"];
+        let arguments = [version, "--limit-rate", "256K", "-T", file.to_str().unwrap(), "-H", "Expect:"];
         let up = curl(server, scheme, &arguments, &name);
         all.push(Transfer { curl: up, result: folder.path(&name), bytes: version_bytes(2, UPLOAD) });
     }
