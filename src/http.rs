@@ -15,6 +15,7 @@ mod express;
 mod fields;
 mod get;
 mod health;
+mod held;
 mod html;
 mod limits;
 mod listing;
@@ -85,6 +86,7 @@ pub struct Site {
     metrics: Arc<Metrics>,
     crowd: Arc<Crowd>,
     listings: Arc<Listings>,
+    held: Arc<held::Held>,
     /// Tells this site from the ones before it, whose options were others.
     edition: u64,
     /// The methods that are answered.
@@ -130,6 +132,7 @@ impl Site {
             metrics: Arc::default(),
             crowd,
             listings: Arc::default(),
+            held: Arc::default(),
             edition: next_edition(),
             allow,
             not_found_page,
@@ -148,6 +151,7 @@ impl Site {
             metrics: Arc::clone(&self.metrics),
             crowd: Arc::clone(&self.crowd),
             listings: Arc::clone(&self.listings),
+            held: Arc::clone(&self.held),
             edition: next_edition(),
             allow: self.allow.clone(),
             not_found_page: self.not_found_page.clone(),

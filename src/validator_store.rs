@@ -241,6 +241,11 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
         }
     }
 
+    /// Returns how many bytes of small files are kept in memory at most.
+    pub fn memory(&self) -> u64 {
+        self.entries.capacity()
+    }
+
     /// Whether anything is known of `path`, or is being found out.
     pub fn knows(&self, path: &str) -> bool {
         self.entries.peek(path).is_some() || self.flights.is_flying(path)

@@ -174,7 +174,7 @@ async fn respond_entry(
         let digest = site.store.integrity_digest(entry, algorithm).await?;
         Ok(digest.map_or(Told::Moved, Told::Digest))
     };
-    let content = || content_of(site, entry);
+    let content = || held_content_of(site, entry);
     respond_representation(request, conditions, representation, digest, content).await
 }
 
@@ -184,6 +184,19 @@ pub(super) fn content_of(site: &Site, entry: &Arc<Entry<Fields>>) -> Result<Opti
         Some(body) => Ok(Some(Content::Memory(body.clone()))),
         None => Ok(site.store.open(entry)?.map(|file| Content::File(file_body(site, entry, file)))),
     }
+}
+
+/// The same for answers that clients may take slowly and many at a time: beyond a limit they are read from the file. Such an answer
+/// keeps nothing of the entry, whose bytes it would hold; so it is cut off by a change that leaves the bytes as they are.
+pub(super) fn held_content_of(site: &Site, entry: &Arc<Entry<Fields>>) -> Result<Option<Content>, OpenError> {
+    let Some(body) = entry.body() else { return content_of(site, entry) };
+    if let Some(body) = site.held.hold(body, site.store.memory()) {
+        return Ok(Some(Content::Memory(body)));
+    }
+    Ok(site.store.open(entry)?.map(|file| {
+        let style = site.store.root().filesystem(entry.path(), &file).read_style;
+        Content::File(FileBody::new(file, entry.location().clone(), style))
+    }))
 }
 
 /// The file at `path` as it is now.

@@ -18,7 +18,7 @@ use futures_core::Stream;
 
 use super::error::Problem;
 use super::fields::{self, Fields, RequestFields as _, preconditions, representation};
-use super::get::{content_of, entry_at};
+use super::get::{entry_at, held_content_of};
 use super::turns::Turn;
 use super::{Site, origin, refusal, respond};
 use crate::resource_path::{Form, ResourcePath, Target};
@@ -315,7 +315,7 @@ async fn respond_refusal(
         return refusal::problem(&refused, head).with_validators_of(&current).respond_to(head);
     };
     let wanted = Return::of(head.headers.lines(PREFER)) == Some(Return::Representation);
-    if wanted && let Ok(Some(content)) = content_of(site, &entry) {
+    if wanted && let Ok(Some(content)) = held_content_of(site, &entry) {
         return respond::failed_with_representation(&current, content, fields::now());
     }
     Problem::precondition_failed(field, preconditions, &current).respond_to(head)

@@ -471,3 +471,31 @@ fn a_server_that_stops_says_so() {
     assert!(server.wait().success());
     assert_eq!(std::fs::read(server.folder().path("new")).unwrap(), b"content");
 }
+
+#[test]
+fn small_files_that_nobody_takes_hold_no_more_memory_than_is_said() {
+    let server = served(&["--memory", "16M"]);
+    for number in 0..60 {
+        server.folder().write(format!("{number:04}"), vec![b'x'; 1 << 20]);
+    }
+    let before = server.memory("VmRSS");
+    // A client that takes no content at all.
+    let mut connections: Vec<Http2> = (0..5).map(|_| Http2::connect(&server)).collect();
+    for http2 in &mut connections {
+        http2.send(&frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]));
+        let ask = |number: u32| {
+            let block = format!("\u{4}\u{5}/{number:04}\u{41}\u{9}localhost");
+            let block = [b"\x82\x87", block.as_bytes()].concat();
+            frame(HEADERS, END_STREAM | END_HEADERS, 2 * number + 1, &block)
+        };
+        assert!(http2.send(&(0..60).flat_map(ask).collect::<Vec<u8>>()));
+        for _ in 0..60 {
+            let answer = http2.next(|frame| frame.kind == HEADERS).expect("an answer");
+            assert!(matches!(status(&answer.payload).as_str(), "200" | "503"));
+        }
+    }
+    let used = server.memory("VmRSS").saturating_sub(before);
+    // What is kept, what is held, pieces of files and readings under way; all of them would be 300 MiB.
+    assert!(used < 192 << 10, "{used} KiB");
+    assert_eq!(curl(&server, "/0059", &["--http2"]).len(), 1 << 20);
+}
