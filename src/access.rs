@@ -176,6 +176,13 @@ impl Access {
         Ok(())
     }
 
+    /// Starts what verifies passwords, if there are any. It is tried again when the first one comes.
+    pub fn start(&self) {
+        if self.accounts.iter().any(|account| account.secret.is_slow()) {
+            self.verifier.start();
+        }
+    }
+
     /// The name of the visitor's account.
     pub fn name(&self, visitor: Visitor) -> Option<&str> {
         visitor.0.and_then(|index| self.accounts.get(index)).map(|account| account.name.as_str())

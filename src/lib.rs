@@ -21,6 +21,7 @@ compile_error!(
 );
 
 pub mod access;
+mod blocking;
 pub mod cli;
 pub mod config;
 pub mod embed;

@@ -32,6 +32,7 @@ use tls::Certificates;
 pub use tls::TlsError;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::blocking;
 use crate::config::user::User;
 use crate::config::{Banner, Config, IndexCache, Settings, Watch};
 use crate::http::{self, Site};
@@ -82,6 +83,8 @@ pub enum ServerError {
     At(String, Box<ServerError>),
     /// One of the others, in words that name a variable of the environment.
     Said(String),
+    /// No thread can be started.
+    Thread(io::Error),
     /// Anything else.
     Io(io::Error),
 }
@@ -131,6 +134,10 @@ impl fmt::Display for ServerError {
             }
             Self::At(place, error) => write!(f, "{place}: {error}"),
             Self::Said(words) => f.write_str(words),
+            Self::Thread(error) => write!(
+                f,
+                "no thread can be started: {error}; raise the limit of processes (ulimit -u, or TasksMax= in a unit)"
+            ),
             Self::Io(error) => write!(f, "the server stopped: {error}"),
         }
     }
@@ -149,7 +156,9 @@ impl ServerError {
             Self::User(..) => "user",
             Self::Sandbox(_) => "sandbox",
             Self::Tls(_) => "tls-cert",
-            Self::TooFewFiles(..) | Self::At(..) | Self::Said(_) | Self::Io(_) => return self,
+            Self::TooFewFiles(..) | Self::At(..) | Self::Said(_) | Self::Thread(_) | Self::Io(_) => {
+                return self;
+            }
         };
         if let Some(place) = settings.place(option) {
             return Self::At(place.to_owned(), Box::new(self));
@@ -217,6 +226,7 @@ fn start(mut config: Config, again: Box<reload::Again>) -> Result<(), ServerErro
         }
     }
     // From here on there are threads.
+    blocking::start().map_err(ServerError::Thread)?;
     let tls = certificates.map(Certificates::acceptor);
     let listeners = Listeners { tls, site, redirect, admin };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -297,6 +307,7 @@ async fn serve(config: Config, again: Box<reload::Again>, prepared: Prepared) ->
     watch.wait_for_start(WATCH_START).await;
     let hangup = signal(SignalKind::hangup())
         .inspect_err(|error| log::warn!("the configuration cannot be reloaded by SIGHUP: {error}"));
+    config.site.access.start();
     let site = Site::new(Arc::clone(&store), config.site.clone(), Arc::clone(&watch));
     if config.log.banner == Banner::Shown
         && let Err(error) = announcement::announce(&config, &site, &watch, &listeners, &sandbox)
@@ -315,5 +326,6 @@ async fn serve(config: Config, again: Box<reload::Again>, prepared: Prepared) ->
     let ended = stop::run(server, admin, &crowd, signals).await.map_err(ServerError::Io);
     drop(names);
     keeper.finish();
+    blocking::finish();
     ended
 }

@@ -199,9 +199,17 @@ impl<R: Send + Sync + 'static> Writer<R> {
                 .ok()
         });
         let creation = guard.and_then(|_| store.root().try_creation().ok());
+        let quarantine = Quarantine::new(Arc::clone(&store));
+        if options.allow_writes()
+            && let Err(error) = quarantine.start()
+        {
+            log::warn!(
+                "the thread that notices late writers could not be started, which is tried again: {error}"
+            );
+        }
         Arc::new(Self {
             creation,
-            quarantine: Quarantine::new(Arc::clone(&store)),
+            quarantine,
             store,
             options,
             guard,

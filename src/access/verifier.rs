@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
@@ -18,7 +18,8 @@ const NICENESS: i32 = 10;
 /// Computes hashes elsewhere.
 pub(super) struct Verifier {
     desk: Arc<Desk>,
-    has_started: OnceLock<bool>,
+    /// Whether the thread has been started. That is tried again with every question.
+    has_started: Mutex<bool>,
 }
 
 /// What is to be computed, and what becomes of it.
@@ -59,13 +60,22 @@ impl std::fmt::Debug for Verifier {
 impl Verifier {
     pub(super) fn new() -> Self {
         let desk = Desk { queue: Mutex::default(), has_changed: Condvar::new() };
-        Self { desk: Arc::new(desk), has_started: OnceLock::new() }
+        Self { desk: Arc::new(desk), has_started: Mutex::new(false) }
+    }
+
+    /// Starts the thread if it is not there yet, and reports whether it is there.
+    pub(super) fn start(&self) -> bool {
+        let mut has_started = self.has_started.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*has_started {
+            *has_started = start(Arc::clone(&self.desk));
+        }
+        *has_started
     }
 
     /// Whether the password is the right one; `None` if too many are waiting to know, or as many as `at_once` under this name from
     /// this network. Who asks what somebody asks already gets the same answer: a page with a hundred images is one question.
     pub(super) async fn verify(&self, question: Question, at_once: usize) -> Option<bool> {
-        if !self.has_started.get_or_init(|| start(Arc::clone(&self.desk))) {
+        if !self.start() {
             return None;
         }
         let (answer, answered) = oneshot::channel();
@@ -174,7 +184,7 @@ fn start(desk: Arc<Desk>) -> bool {
     let thread = std::thread::Builder::new().name("passwords".to_owned());
     let started = thread.spawn(move || work(&desk));
     if let Err(error) = &started {
-        log::error!("passwords cannot be verified: {error}");
+        log::error!("passwords cannot be verified, because no thread can be started: {error}");
     }
     started.is_ok()
 }

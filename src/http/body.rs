@@ -23,8 +23,8 @@ use actix_web::web::Bytes;
 use chunk::{Chunk, SMALLEST, Sending};
 use growth::grown;
 use rustix::io::Errno;
-use tokio::task::JoinHandle;
 
+use crate::blocking::Task;
 use crate::root::{Location, OpenFile, ReadStyle, Stamp, Standing};
 use crate::semantics::range::ByteRange;
 
@@ -70,7 +70,7 @@ pub(super) struct Stream {
     expected: Stamp,
     segments: VecDeque<Segment>,
     left: u64,
-    reading: Option<JoinHandle<Result<Chunk, Errno>>>,
+    reading: Option<Task<Result<Chunk, Errno>>>,
     when_changed: WhenChanged,
     rechecking: Option<Rechecking>,
     rechecks_left: u32,
@@ -172,10 +172,10 @@ impl Stream {
         Ok(chunk.filled(read))
     }
 
-    fn read_later(&self, range: ByteRange) -> JoinHandle<Result<Chunk, Errno>> {
+    fn read_later(&self, range: ByteRange) -> Task<Result<Chunk, Errno>> {
         let source = Arc::clone(&self.source);
         let mut chunk = Chunk::for_length(range.len());
-        tokio::task::spawn_blocking(move || {
+        crate::blocking::spawn(move || {
             let read = source.file.read_at(chunk.space(), range.first)?;
             Ok(chunk.filled(read))
         })

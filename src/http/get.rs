@@ -335,7 +335,7 @@ async fn respond_unhashed(
 
 /// Reports whether a file is text. Reading it may wait for the disk.
 async fn look(file: OpenFile) -> Result<(OpenFile, Text), OpenError> {
-    let looking = tokio::task::spawn_blocking(move || {
+    let looking = crate::blocking::spawn(move || {
         let text = Text::of_file(&file, &file.stamp())?;
         Ok((file, text))
     });

@@ -101,7 +101,7 @@ impl Generated {
         algorithm: IntegrityAlgorithm,
     ) -> Result<IntegrityDigest, OpenError> {
         let body = self.body.clone();
-        let computing = tokio::task::spawn_blocking(move || integrity_digest_of(algorithm, &body));
+        let computing = crate::blocking::spawn(move || integrity_digest_of(algorithm, &body));
         computing.await.map_err(|_| OpenError::Overloaded)
     }
 

@@ -83,7 +83,7 @@ fn ask_in_time(target: &HealthTarget) -> io::Result<Vec<u8>> {
     let (sender, answer) = mpsc::channel();
     let target = target.clone();
     // Nobody may be there any more to take it.
-    std::thread::spawn(move || sender.send(ask(&target)).ok());
+    std::thread::Builder::new().spawn(move || sender.send(ask(&target)).ok())?;
     answer.recv_timeout(LONGEST).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 

@@ -140,7 +140,7 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
             return Outcome::Failed(OpenError::Overloaded);
         };
         let (store, path, flight) = (Arc::clone(self), path.clone(), Arc::clone(flight));
-        let reading = tokio::task::spawn_blocking(move || store.read_and_record(path, &flight));
+        let reading = crate::blocking::spawn(move || store.read_and_record(path, &flight));
         reading.await.unwrap_or_else(|error| {
             log::error!("reading a file failed unexpectedly: {error}");
             Outcome::Failed(OpenError::Io(Errno::IO))

@@ -86,7 +86,7 @@ impl<R: Send + Sync + 'static> ValidatorStore<R> {
             return Err(OpenError::Overloaded);
         };
         let (store, entry) = (Arc::clone(self), Arc::clone(entry));
-        let computing = tokio::task::spawn_blocking(move || store.compute_now(&entry, algorithm));
+        let computing = crate::blocking::spawn(move || store.compute_now(&entry, algorithm));
         computing.await.unwrap_or_else(|error| {
             log::error!("computing a digest failed unexpectedly: {error}");
             Err(OpenError::Io(Errno::IO))

@@ -70,7 +70,7 @@ impl<R: Send + Sync + 'static> Writer<R> {
         let Ok(turn) = Arc::clone(&self.commits).acquire_owned().await else {
             return WriteOutcome::Refused(WriteError::Overloaded.into());
         };
-        let outcome = tokio::task::spawn_blocking(move || {
+        let outcome = crate::blocking::spawn_to_the_end(move || {
             // Its turn lasts as long as the work, also if nobody waits for it any more.
             let _turn = turn;
             commit()

@@ -3,7 +3,7 @@
 //! beside the file as a conflict copy.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::judge::Remains;
@@ -35,11 +35,11 @@ pub(super) enum Released {
     Nothing,
 }
 
-/// Displaced versions, looked after by a thread of its own, which starts with the first one and sleeps while
-/// there is none.
+/// Displaced versions, looked after by a thread of its own, which sleeps while there is none.
 pub(super) struct Quarantine {
     shared: Arc<Shared>,
-    started: Once,
+    /// Whether the thread has been started. That is tried again with every version.
+    started: Mutex<bool>,
 }
 
 struct Shared {
@@ -84,7 +84,22 @@ impl Quarantine {
             last_release: Mutex::default(),
             copy_beside,
         };
-        Self { shared: Arc::new(shared), started: Once::new() }
+        Self { shared: Arc::new(shared), started: Mutex::new(false) }
+    }
+
+    /// Starts the thread that looks after displaced versions, if it is not there yet.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub(super) fn start(&self) -> std::io::Result<()> {
+        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*started {
+            let shared = Arc::clone(&self.shared);
+            let thread = std::thread::Builder::new().name("quarantine".to_owned());
+            thread.spawn(move || Guard { shared, written: Vec::new(), heard: 0 }.run())?;
+            *started = true;
+        }
+        Ok(())
     }
 
     /// Keeps what was displaced from `place`; of what cannot be leased nothing can be said.
@@ -94,13 +109,13 @@ impl Quarantine {
             Some(Remains::Written(file)) => (Guarded::Written(file), Instant::now()),
             Some(Remains::Held(Held::Unleased(_))) | None => return,
         };
-        self.started.call_once(|| {
-            let shared = Arc::clone(&self.shared);
-            let thread = std::thread::Builder::new().name("quarantine".to_owned());
-            if let Err(error) = thread.spawn(move || Guard { shared, written: Vec::new(), heard: 0 }.run()) {
-                log::warn!("programs that write to a file while it is replaced are not noticed: {error}");
-            }
-        });
+        if let Err(error) = self.start() {
+            // Nobody would ever release it.
+            log::warn!(
+                "a program that writes to a file while it is replaced is not noticed, for want of a thread: {error}"
+            );
+            return;
+        }
         let arrived = Kept { place, file, until };
         let mut kept = self.shared.lock();
         if kept.is_empty() {

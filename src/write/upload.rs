@@ -88,7 +88,7 @@ impl<R: Send + Sync + 'static> Upload<R> {
         let spilled = self.spilled.take();
         let (writer, path) = (Arc::clone(&self.writer), self.path.clone());
         let (algorithm, expected) = (self.algorithm, self.expected.clone());
-        let step = tokio::task::spawn_blocking(move || {
+        let step = crate::blocking::spawn(move || {
             let mut spilled = match spilled {
                 Some(spilled) => spilled,
                 None => {

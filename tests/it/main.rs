@@ -53,6 +53,7 @@ mod services;
 mod startup;
 mod stopping;
 mod stress;
+mod threads;
 mod tidy;
 mod tls;
 mod unsettled;

@@ -148,7 +148,7 @@ impl Listings {
         let _place = self.places.acquire().await.map_err(|_| NotListed::Open(OpenError::Overloaded))?;
         let listings = Arc::clone(self);
         // The work goes on when the client leaves, and keeps its turn: asking and leaving again and again begins nothing anew.
-        let making = tokio::task::spawn_blocking(move || {
+        let making = crate::blocking::spawn(move || {
             let (_place, mut turn) = (place, turn);
             listings.answer(&question, &mut turn)
         });
