@@ -20,7 +20,7 @@ const MNT_ID_UNIQUE: StatxFlags = StatxFlags::from_bits_retain(0x4000);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stamp {
     /// The mount in which the file was found. Since Linux 6.8 no other mount gets the same number until the
-    /// machine is started again; before that, `umount` frees a number for the next mount ([`super::mounts`]).
+    /// machine is started again; before that, `umount` frees a number for the next mount (`root::mounts`).
     pub mount: u64,
     /// The filesystem's device number, major and minor.
     pub device: u64,
