@@ -11,6 +11,7 @@
 //! A thread can lose its turn at a lock, an atomic, a channel of tokio or a semaphore, and nowhere else: a system call is one
 //! step. What two of them do to each other inside the kernel is for `tests/stress`.
 
+mod blocking;
 #[path = "../../src"]
 mod code {
     // The parts of these modules that the store does not need are dead here.
