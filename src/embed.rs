@@ -71,7 +71,7 @@ use crate::validator_store::digest::DigestAlgorithm;
 use crate::validator_store::index::IndexMode;
 use crate::validator_store::watch::{self, WatchStatus};
 use crate::validator_store::{StoreOptions, ValidatorStore};
-use crate::write::{self, Deletes, Durability, Unconditional, Uploads, WriteOptions};
+use crate::write::{self, Deletes, Durability, LARGEST_MAX_UPLOADS, Unconditional, Uploads, WriteOptions};
 
 /// How much memory the bytes of small files take at most, if nothing else is said: 64 MiB for each folder.
 const MEMORY: u64 = 64 << 20;
@@ -282,6 +282,13 @@ impl FolderOptions {
     /// The most bytes that an upload may have. There is no limit without it; those of actix are for its extractors.
     pub fn max_upload_size(mut self, bytes: u64) -> Self {
         self.writes.limit = Some(bytes);
+        self
+    }
+
+    /// How many uploads may be under way at once, instead of 256; one at least. The others get 503. An address has no share of its own, since
+    /// it may be that of a proxy: that is the business of the application.
+    pub fn max_uploads(mut self, number: usize) -> Self {
+        self.writes.at_once = number.clamp(1, LARGEST_MAX_UPLOADS);
         self
     }
 

@@ -11,15 +11,15 @@ mod outcome;
 mod prepare;
 mod quarantine;
 mod room;
+mod shares;
 mod upload;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::Semaphore;
-
 pub use outcome::{Unsettled, UnsettledState, WriteOutcome};
 pub use prepare::{prepare, survey};
+pub use shares::{Client, Full, Share};
 pub use upload::Upload;
 
 use crate::resource_path::ResourcePath;
@@ -29,12 +29,16 @@ use crate::semantics::preconditions::{MethodClass, PreconditionField, Preconditi
 use crate::semantics::validators::Validators;
 use crate::validator_store::{Found, Patience, ValidatorStore};
 use quarantine::Quarantine;
+use shares::Shares;
 
 /// Commits under way at once: each holds a thread that waits for the disk.
 const COMMITS: usize = 32;
 
-/// Bodies received at once; more are told to come back later.
-const UPLOADS: usize = 256;
+/// How many uploads may be under way at once, if nothing else is said.
+pub const DEFAULT_MAX_UPLOADS: usize = 256;
+
+/// How many may be allowed at most: each takes an open file, and half a megabyte of memory.
+pub const LARGEST_MAX_UPLOADS: usize = 100_000;
 
 /// Uploads above this size are not begun where there is no room for them.
 const LARGE: u64 = 1 << 20;
@@ -54,6 +58,8 @@ pub struct WriteOptions {
     pub durability: Durability,
     /// The most bytes an upload may have.
     pub limit: Option<u64>,
+    /// How many uploads may be under way at once; the others are told to come back later.
+    pub at_once: usize,
 }
 
 /// What PUT may do.
@@ -123,8 +129,8 @@ pub enum Refusal {
     Nothing,
     /// The body is not what a digest field says.
     Mismatch(Box<IntegrityMismatch>),
-    /// Too many bodies are being received.
-    TooMany,
+    /// Too many uploads are under way.
+    TooMany(Full),
     /// Somebody is writing to the file at the moment.
     Writers,
     /// The filesystem says no.
@@ -161,8 +167,8 @@ pub struct Writer<R> {
     options: WriteOptions,
     guard: Option<SwapGuard>,
     creation: Option<CreationGuard>,
-    commits: Arc<Semaphore>,
-    uploads: Arc<Semaphore>,
+    commits: Shares,
+    uploads: Shares,
     quarantine: Quarantine,
     unsettled: AtomicU64,
 }
@@ -176,6 +182,7 @@ impl WriteOptions {
         replay: Replay::Fails,
         durability: Durability::Full,
         limit: None,
+        at_once: DEFAULT_MAX_UPLOADS,
     };
 
     /// Whether anything may be written.
@@ -213,8 +220,8 @@ impl<R: Send + Sync + 'static> Writer<R> {
             store,
             options,
             guard,
-            commits: Arc::new(Semaphore::new(COMMITS)),
-            uploads: Arc::new(Semaphore::new(UPLOADS)),
+            commits: Shares::new(COMMITS),
+            uploads: Shares::new(options.at_once),
             unsettled: AtomicU64::new(0),
         })
     }
@@ -237,6 +244,14 @@ impl<R: Send + Sync + 'static> Writer<R> {
     /// How many writes have changed the folder and were answered with an error.
     pub fn unsettled_writes(&self) -> u64 {
         self.unsettled.load(Ordering::Relaxed)
+    }
+
+    /// Checks that `client` could begin an upload now.
+    ///
+    /// # Errors
+    /// [`Refusal::TooMany`].
+    pub fn check_share(&self, client: &Client) -> Result<(), Refusal> {
+        self.uploads.try_take(client).map(drop).map_err(Refusal::TooMany)
     }
 
     /// Judges a write by its head, before its body has come. What passes is judged again at the end.

@@ -8,7 +8,10 @@ use clap::{Args, ValueEnum};
 use super::{UsageError, size};
 use crate::access::{Access, Right};
 use crate::http::{Hosts, UploadTrust};
-use crate::write::{Deletes, Durability, Replay, Unconditional, Uploads, WriteOptions};
+use crate::write::{
+    DEFAULT_MAX_UPLOADS, Deletes, Durability, LARGEST_MAX_UPLOADS, Replay, Unconditional, Uploads,
+    WriteOptions,
+};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Writing")]
@@ -42,6 +45,13 @@ pub(super) struct WriteArgs {
     /// Without a letter it is a number of bytes; without the option there is no limit.
     #[arg(hide_short_help = true, long, value_name = "SIZE", env = "IFMATCH_MAX_UPLOAD_SIZE", value_parser = size)]
     max_upload_size: Option<u64>,
+    /// How many uploads may be under way at once; more are refused (503)
+    /// [default: 256]
+    ///
+    /// One address and one account may have a quarter of them each, and all clients without an account half of them, where there are
+    /// accounts.
+    #[arg(hide_short_help = true, long, value_name = "NUMBER", env = "IFMATCH_MAX_UPLOADS", value_parser = uploads)]
+    max_uploads: Option<usize>,
     /// Allow writing although anybody who can reach the address may
     #[arg(hide_short_help = true, long, env = "IFMATCH_INSECURE_WRITES", value_parser = FalseyValueParser::new())]
     insecure_writes: bool,
@@ -97,6 +107,7 @@ impl WriteArgs {
                 DurabilityArg::None => Durability::None,
             },
             limit: self.max_upload_size,
+            at_once: self.max_uploads.unwrap_or(DEFAULT_MAX_UPLOADS),
         };
         self.refuse_what_has_no_effect(&options)?;
         let open = interfaces.iter().find(|address| !address.to_canonical().is_loopback());
@@ -127,6 +138,7 @@ impl WriteArgs {
         let idle = [
             (self.create_only && no_put, "--create-only", PUT),
             (self.max_upload_size.is_some() && no_put, "--max-upload-size", PUT),
+            (self.max_uploads.is_some() && no_put, "--max-uploads", PUT),
             (self.if_match_replay && no_put, "--if-match-replay", PUT),
             (self.trust_uploads && no_put, "--trust-uploads", TRUST),
             (self.require_preconditions && nothing, "--require-preconditions", ANY),
@@ -138,4 +150,9 @@ impl WriteArgs {
             None => Ok(()),
         }
     }
+}
+
+fn uploads(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=LARGEST_MAX_UPLOADS).contains(number));
+    number.ok_or_else(|| format!("it is a number from 1 to {LARGEST_MAX_UPLOADS}"))
 }

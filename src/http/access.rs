@@ -11,13 +11,15 @@ use super::error::{Problem, try_again_in};
 use super::{Meant, Site};
 use crate::access::{Access, Credentials, Proof, Right, Visitor};
 use crate::resource_path::ResourcePath;
+use crate::write::Client;
 
 const BASIC: &str = "Basic realm=\"ifmatch\", charset=\"UTF-8\"";
 const BASIC_OR_BEARER: &str = "Basic realm=\"ifmatch\", charset=\"UTF-8\", Bearer realm=\"ifmatch\"";
 
 /// Finds out who asks, and refuses who may not:
 ///
-/// 1. what everybody may do needs no proof; in a folder one is looked at all the same, because more may be shown then;
+/// 1. what everybody may do needs no proof. One is looked at all the same in a folder, because more may be shown then, and for a write,
+///    because an account has a share of its own of the uploads ([`client`]);
 /// 2. without one: 401;
 /// 3. with a wrong one: 401, or 429 after several;
 /// 4. who may not do it all the same: 403.
@@ -42,7 +44,7 @@ pub(super) async fn admit_to(
     let access = &site.options.access;
     let may = |visitor| meant.all(|path| access.allows(visitor, path, right));
     let open = may(Visitor::ANYBODY);
-    if open && (meant.index.is_none() || access.is_empty()) {
+    if open && ((meant.index.is_none() && right == Right::Read) || access.is_empty()) {
         return Ok(Visitor::ANYBODY);
     }
     match prove(access, head).await {
@@ -96,6 +98,16 @@ pub(super) fn may_read(site: &Site, request: &HttpRequest, path: &ResourcePath<'
 /// Who asks.
 pub(super) fn visitor(request: &HttpRequest) -> Visitor {
     request.extensions().get().copied().unwrap_or(Visitor::ANYBODY)
+}
+
+/// Returns by whom a write counts: by the account, if it was proved, or else by the address.
+pub(super) fn client(site: &Site, head: &RequestHead, visitor: Visitor) -> Client {
+    let (access, network) = (&site.options.access, site.crowd.network_of(head.peer_addr));
+    match access.name(visitor) {
+        Some(name) => Client::Account(name.to_owned()),
+        None if access.is_empty() => Client::Address(network),
+        None => Client::Guest(network),
+    }
 }
 
 fn unauthorized(access: &Access, detail: &str) -> Problem {

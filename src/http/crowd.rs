@@ -67,9 +67,7 @@ impl Crowd {
 
     /// A place for one more; `None` if its address has too many.
     pub(crate) fn enter(self: &Arc<Self>, peer: Option<SocketAddr>) -> Option<Place> {
-        let most = self.limits.of_address();
-        let limited = peer.filter(|_| most < usize::MAX);
-        let network = limited.map(|peer| Network::of(peer.ip()));
+        let (most, network) = (self.limits.of_address(), self.network_of(peer));
         if let Some(network) = network {
             let mut of = self.of();
             let count = of.entry(network).or_default();
@@ -81,6 +79,13 @@ impl Crowd {
         }
         self.all.fetch_add(1, Ordering::Relaxed);
         Some(Place { crowd: Arc::clone(self), network })
+    }
+
+    /// Returns the network of a client that has a limit of its own. `None` on a Unix socket, and where the operator has set no limit for
+    /// an address (a proxy, of which everybody has the address).
+    pub(super) fn network_of(&self, peer: Option<SocketAddr>) -> Option<Network> {
+        let limited = peer.filter(|_| self.limits.of_address() < usize::MAX);
+        limited.map(|peer| Network::of(peer.ip()))
     }
 
     /// A place for a file more than one on a connection; `None` if there is none.

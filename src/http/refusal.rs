@@ -10,7 +10,7 @@ use super::origin::host;
 use crate::resource_path::PathError;
 use crate::root::WriteError;
 use crate::semantics::preconditions::PreconditionField;
-use crate::write::{Refusal, Unsettled, UnsettledState};
+use crate::write::{Full, Refusal, Share, Unsettled, UnsettledState};
 
 /// The type of problems of writes that have changed something (RFC 9457 3.1.1).
 const UNSETTLED: &str = "urn:ifmatch:unsettled-write";
@@ -38,13 +38,31 @@ pub(super) fn problem(refusal: &Refusal, head: &RequestHead) -> Problem {
                  Send it again."
             ),
         ),
-        Refusal::TooMany => Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "This server receives as many uploads as it can at the moment. Try again.",
-        )
-        .with_retry_after(1),
+        Refusal::TooMany(full) => {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, too_many(full)).with_retry_after(1)
+        }
         Refusal::Writers => impossible(WriteError::Busy, head),
         Refusal::Impossible(error) => impossible(*error, head),
+    }
+}
+
+/// Whose share of the uploads is taken.
+fn too_many(full: &Full) -> String {
+    let (places, of) = (full.places, full.of);
+    match full.share {
+        Share::Account => format!(
+            "This account has as many uploads under way as one may have ({places} of {of}); try again when one has ended."
+        ),
+        Share::Address => format!(
+            "This address has as many uploads under way as one may have ({places} of {of}); try again when one has ended."
+        ),
+        Share::Guests => format!(
+            "Clients without an account have as many uploads under way as they may have together ({places} of {of}); try again \
+             when one has ended, or with an account."
+        ),
+        Share::Everybody => format!(
+            "This server has as many uploads under way as it takes ({of}, --max-uploads); try again when one has ended."
+        ),
     }
 }
 

@@ -123,7 +123,10 @@ impl Site {
         match head.method {
             Method::GET | Method::HEAD | Method::OPTIONS => Ok(()),
             Method::PUT | Method::DELETE => match access::admit(self, head, path).await {
-                Ok(_) => write::refuse_early(self, head, path).await,
+                Ok(visitor) => {
+                    let client = access::client(self, head, visitor);
+                    write::refuse_early(self, head, path, &client).await
+                }
                 Err(problem) => Err(problem.respond_to(head)),
             },
             _ => Err(Problem::method_not_allowed(&head.method, &self.allow).respond_to(head)),

@@ -20,14 +20,14 @@ use super::error::Problem;
 use super::fields::{self, Fields, RequestFields as _, preconditions, representation};
 use super::get::{entry_at, held_content_of};
 use super::turns::Turn;
-use super::{Site, origin, refusal, respond};
+use super::{Site, access, origin, refusal, respond};
 use crate::resource_path::{Form, ResourcePath, Target};
 use crate::root::{OpenError, WriteError};
 use crate::semantics::integrity::ExpectedDigests;
 use crate::semantics::preconditions::Preconditions;
 use crate::semantics::preferences::Return;
 use crate::words::counted;
-use crate::write::{Deletes, Intent, Refusal, Upload, Uploads, WriteOutcome};
+use crate::write::{Client, Deletes, Intent, Refusal, Upload, Uploads, WriteOutcome};
 use announced::{Length, check_representation, check_trailers, check_upgrade, content_length};
 
 /// How many bytes a second a body must have on average, once it has taken a while.
@@ -49,7 +49,7 @@ struct Checked<'a> {
 
 /// Answers PUT and DELETE:
 ///
-/// 1. check the head, and, unless the body is there already, the folder ([`check`]);
+/// 1. check the head, and, unless the body is there already, the client's share and the folder ([`check`]);
 /// 2. receive the body;
 /// 3. commit;
 /// 4. respond.
@@ -59,8 +59,9 @@ pub(super) async fn answer(
     path: &str,
     payload: &mut Payload,
 ) -> HttpResponse {
+    let client = access::client(site, request.head(), access::visitor(request));
     let checked = match worth_a_verdict(request.head()) {
-        true => check(site, request.head(), path).await,
+        true => check(site, request.head(), path, &client).await,
         false => check_head(site, request.head(), path).map_err(|problem| problem.respond(request)),
     };
     let checked = match checked {
@@ -75,12 +76,15 @@ pub(super) async fn answer(
     let outcome = match intent {
         Intent::Delete => {
             skip_few(request.head(), payload).await;
-            site.writer.delete(path.clone().into_owned(), owned).await
+            site.writer.delete(&client, path.clone().into_owned(), owned).await
         }
         Intent::Put(length) => {
-            let mut upload = match Upload::begin(&site.writer, &path, length, expected) {
+            let mut upload = match Upload::begin(&site.writer, client, &path, length, expected) {
                 Ok(upload) => upload,
-                Err(refused) => return refusal::problem(&refused, request.head()).respond(request),
+                Err(refused) => {
+                    skip_few(request.head(), payload).await;
+                    return refusal::problem(&refused, request.head()).respond(request);
+                }
             };
             if let Err(problem) = receive(site, request.head(), &mut upload, payload).await {
                 return problem.respond(request);
@@ -101,9 +105,15 @@ pub(super) async fn answer(
 /// 2. whom a browser speaks for (403);
 /// 3. paths that name nothing to write;
 /// 4. fields that cannot be read or are not supported, and a body that is too large;
-/// 5. what the folder says ([`crate::write::Writer::verdict`]).
-pub(super) async fn refuse_early(site: &Site, head: &RequestHead, path: &str) -> Result<(), HttpResponse> {
-    check(site, head, path).await.map(drop)
+/// 5. an upload of a client that has its share of the uploads already;
+/// 6. what the folder says ([`crate::write::Writer::verdict`]).
+pub(super) async fn refuse_early(
+    site: &Site,
+    head: &RequestHead,
+    path: &str,
+    client: &Client,
+) -> Result<(), HttpResponse> {
+    check(site, head, path, client).await.map(drop)
 }
 
 /// Bodies of up to so many bytes are on their way when the head has come.
@@ -137,8 +147,18 @@ fn worth_a_verdict(head: &RequestHead) -> bool {
     head.method == Method::PUT && !head.expect() && content_length(head).is_none_or(|length| length > FEW)
 }
 
-async fn check<'a>(site: &Site, head: &'a RequestHead, path: &'a str) -> Result<Checked<'a>, HttpResponse> {
+async fn check<'a>(
+    site: &Site,
+    head: &'a RequestHead,
+    path: &'a str,
+    client: &Client,
+) -> Result<Checked<'a>, HttpResponse> {
     let checked = check_head(site, head, path).map_err(|problem| problem.respond_to(head))?;
+    if let Intent::Put(_) = checked.intent
+        && let Err(refused) = site.writer.check_share(client)
+    {
+        return Err(refusal::problem(&refused, head).respond_to(head));
+    }
     match site.writer.verdict(&checked.path, checked.intent, &checked.preconditions).await {
         Ok(()) => Ok(checked),
         Err(refused) => {

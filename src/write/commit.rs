@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::judge::{Displaced, Judgement, ReadBefore, Remains};
 use super::upload::{Complete, Upload};
-use super::{Durability, Intent, Refusal, Replay, Unsettled, UnsettledState, WriteOutcome, Writer};
+use super::{Client, Durability, Intent, Refusal, Replay, Unsettled, UnsettledState, WriteOutcome, Writer};
 use crate::resource_path::ResourcePath;
 use crate::root::{Creation, DirectoryLock, Held, Parents, Place, Stamp, Swap, WriteError};
 use crate::semantics::preconditions::{PreconditionField, Preconditions};
@@ -49,25 +49,28 @@ impl<R: Send + Sync + 'static> Writer<R> {
         preconditions: Preconditions<'static>,
     ) -> WriteOutcome<R> {
         let this = Arc::clone(self);
-        self.commit(move || this.commit_put(upload, &preconditions)).await
+        let client = upload.client().clone();
+        self.commit(&client, move || this.commit_put(upload, &preconditions)).await
     }
 
-    /// Deletes the file at `path`.
+    /// Deletes the file at `path` for `client`.
     pub async fn delete(
         self: &Arc<Self>,
+        client: &Client,
         path: ResourcePath<'static>,
         preconditions: Preconditions<'static>,
     ) -> WriteOutcome<R> {
         let this = Arc::clone(self);
-        self.commit(move || this.commit_delete(&path, &preconditions)).await
+        self.commit(client, move || this.commit_delete(&path, &preconditions)).await
     }
 
-    /// Runs a commit to its end, whether or not anybody waits for it.
+    /// Runs a commit for `client` to its end, whether or not anybody waits for it.
     async fn commit(
         &self,
+        client: &Client,
         commit: impl FnOnce() -> Result<WriteOutcome<R>, Refusal> + Send + 'static,
     ) -> WriteOutcome<R> {
-        let Ok(turn) = Arc::clone(&self.commits).acquire_owned().await else {
+        let Some(turn) = self.commits.take(client).await else {
             return WriteOutcome::Refused(WriteError::Overloaded.into());
         };
         let outcome = crate::blocking::spawn_to_the_end(move || {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
+use crate::access::Network;
 use crate::resource_path::Dotfiles;
 use crate::root::{Place, Root, SymlinkPolicy};
 use crate::semantics::Field;
@@ -22,6 +23,9 @@ const ALL: WriteOptions = WriteOptions {
     durability: Durability::None,
     ..WriteOptions::READ_ONLY
 };
+
+/// A client that cannot be told from others.
+const NOBODY: Client = Client::Address(None);
 
 /// More than is gathered before the disk is troubled.
 const LARGE: usize = 700 * 1024;
@@ -73,7 +77,7 @@ impl Folder {
 
     async fn receive(&self, name: &str, body: &[u8]) -> Upload<()> {
         let mut upload =
-            Upload::begin(&self.writer, &resource(name), None, ExpectedDigests::default()).unwrap();
+            Upload::begin(&self.writer, NOBODY, &resource(name), None, ExpectedDigests::default()).unwrap();
         for piece in body.chunks(100_000) {
             upload.push(piece).await.unwrap();
         }
@@ -86,7 +90,7 @@ impl Folder {
     }
 
     async fn delete(&self, name: &str, fields: Fields) -> &'static str {
-        told(&self.writer.delete(resource(name), preconditions(fields)).await)
+        told(&self.writer.delete(&NOBODY, resource(name), preconditions(fields)).await)
     }
 
     async fn verdict(&self, name: &str, intent: Intent, fields: Fields) -> &'static str {
@@ -157,7 +161,7 @@ fn refused(refusal: &Refusal) -> &'static str {
         Refusal::Impossible(WriteError::NotAFile) => "no file",
         Refusal::Impossible(WriteError::ParentNotAFolder) => "no folder",
         Refusal::Impossible(WriteError::Full) => "full",
-        Refusal::Mismatch(_) | Refusal::TooMany | Refusal::Impossible(_) => "other",
+        Refusal::Mismatch(_) | Refusal::TooMany(_) | Refusal::Impossible(_) => "other",
     }
 }
 
@@ -293,7 +297,7 @@ async fn a_body_that_is_given_up_or_is_not_what_was_promised_changes_nothing() {
         let other = format!("sha-256=:{}=:", "A".repeat(43));
         let promise = |field| (field == IntegrityField::ReprDigest).then_some(other.as_bytes());
         let expected = ExpectedDigests::parse(promise).unwrap();
-        let mut upload = Upload::begin(&folder.writer, &resource("f"), None, expected).unwrap();
+        let mut upload = Upload::begin(&folder.writer, NOBODY, &resource("f"), None, expected).unwrap();
         upload.push(body.as_bytes()).await.unwrap();
         let outcome = folder.writer.put(upload, Preconditions::default()).await;
         assert!(matches!(outcome, WriteOutcome::Refused(Refusal::Mismatch(_))));
@@ -418,6 +422,40 @@ async fn of_many_who_create_a_file_one_does() {
     assert_eq!(folder.read("one/two/f"), created.pop());
 }
 
+/// Commits that wait for the lock of a folder leave turns to other clients.
+#[tokio::test]
+async fn a_client_whose_commits_wait_does_not_keep_others_from_theirs() {
+    let folder = Arc::new(Folder::new());
+    fs::create_dir(folder.path("busy")).unwrap();
+    let place = folder.place("busy/f");
+    let lock = folder.writer.store.root().lock(&place).unwrap();
+    let from = |last: u8| Client::Address(Some(Network::of([192, 0, 2, last].into())));
+    let upload = |client, name: &str| {
+        Upload::begin(&folder.writer, client, &resource(name), Some(0), ExpectedDigests::default()).unwrap()
+    };
+    let waiting: Vec<_> = (0..COMMITS + 8)
+        .map(|number| {
+            let upload = upload(from(1), &format!("busy/{number}"));
+            let writer = Arc::clone(&folder.writer);
+            tokio::spawn(async move { told(&writer.put(upload, Preconditions::default()).await) })
+        })
+        .collect();
+    while folder.writer.commits.free() > COMMITS - COMMITS / 4 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let other = folder.writer.put(upload(from(2), "f"), Preconditions::default()).await;
+    assert_eq!(told(&other), "created");
+    let deleted = folder.writer.delete(&from(3), resource("f"), Preconditions::default()).await;
+    assert_eq!(told(&deleted), "deleted");
+    assert!(waiting.iter().all(|put| !put.is_finished()), "they have waited for the others");
+    assert_eq!(folder.writer.commits.free(), COMMITS - COMMITS / 4);
+    drop(lock);
+    for put in waiting {
+        assert_eq!(put.await.unwrap(), "created");
+    }
+    assert_eq!(folder.writer.commits.free(), COMMITS);
+}
+
 /// A client that goes away makes no room for another one's commit while its own is still at work.
 #[tokio::test]
 async fn a_commit_that_nobody_waits_for_keeps_its_turn_until_it_is_done() {
@@ -430,7 +468,7 @@ async fn a_commit_that_nobody_waits_for_keeps_its_turn_until_it_is_done() {
         let writer = Arc::clone(&folder.writer);
         async move { writer.put(upload, Preconditions::default()).await }
     });
-    let turns = || folder.writer.commits.available_permits();
+    let turns = || folder.writer.commits.free();
     while turns() == COMMITS {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }

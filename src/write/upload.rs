@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Durability, Refusal, Writer};
+use super::shares::Place as UploadPlace;
+use super::{Client, Durability, Refusal, Writer};
 use crate::resource_path::ResourcePath;
 use crate::root::{Place, StagedFile, StagedVersion, Stamp, WriteError};
 use crate::semantics::integrity::ExpectedDigests;
@@ -19,13 +19,14 @@ const PIECE: usize = 512 * 1024;
 /// A body that is being received. Dropped, it leaves nothing behind.
 pub struct Upload<R> {
     writer: Arc<Writer<R>>,
+    client: Client,
     path: ResourcePath<'static>,
     expected: ExpectedDigests,
     algorithm: DigestAlgorithm,
     piece: BytesMut,
     spilled: Option<Spilled>,
     length: u64,
-    _place: OwnedSemaphorePermit,
+    _place: UploadPlace,
 }
 
 /// The part of a body that is in a file.
@@ -46,19 +47,21 @@ pub(super) struct Complete {
 }
 
 impl<R: Send + Sync + 'static> Upload<R> {
-    /// Begins to receive a body for `path`, of so many bytes if that is known.
+    /// Begins to receive a body from `client` for `path`, of so many bytes if that is known.
     ///
     /// # Errors
     /// [`Refusal::TooMany`].
     pub fn begin(
         writer: &Arc<Writer<R>>,
+        client: Client,
         path: &ResourcePath<'_>,
         length: Option<u64>,
         expected: ExpectedDigests,
     ) -> Result<Self, Refusal> {
-        let place = Arc::clone(&writer.uploads).try_acquire_owned().map_err(|_| Refusal::TooMany)?;
+        let place = writer.uploads.try_take(&client).map_err(Refusal::TooMany)?;
         Ok(Self {
             writer: Arc::clone(writer),
+            client,
             path: path.clone().into_owned(),
             expected,
             algorithm: writer.store.algorithm(),
@@ -104,6 +107,11 @@ impl<R: Send + Sync + 'static> Upload<R> {
         self.spilled = Some(spilled);
         self.piece = piece;
         Ok(())
+    }
+
+    /// By whom it comes.
+    pub(super) fn client(&self) -> &Client {
+        &self.client
     }
 
     /// What is written.

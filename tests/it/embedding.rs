@@ -386,7 +386,8 @@ fn options_do_what_their_names_say() {
         .blake3()
         .without_watcher()
         .create_only()
-        .max_upload_size(4);
+        .max_upload_size(4)
+        .max_uploads(2);
     let all = Application::at("/files", &folder, all);
     assert_eq!(all.get("/files/.hidden").expect(200).field("Cache-Control"), Some("public, max-age=60"));
     assert_eq!(all.get("/files/").expect(200).text(), "start");

@@ -499,3 +499,48 @@ fn small_files_that_nobody_takes_hold_no_more_memory_than_is_said() {
     assert!(used < 192 << 10, "{used} KiB");
     assert_eq!(curl(&server, "/0059", &["--http2"]).len(), 1 << 20);
 }
+
+#[test]
+fn the_uploads_of_one_address_do_not_take_the_places_of_others_over_http2() {
+    // `:method: PUT`, `:scheme: https`, `:path: /new` and `:authority: localhost`.
+    const PUT_NEW: &[u8] = b"\x02\x03PUT\x87\x04\x04/new\x01\x09localhost";
+    let server = served(&["-A", "--max-uploads", "8", "--durability", "none"]);
+    // Two connections, for what counts is the address.
+    let mut one = Http2::connect(&server);
+    let mut two = Http2::connect(&server);
+    for http2 in [&mut one, &mut two] {
+        http2.send(&frame(HEADERS, END_HEADERS, 1, PUT_NEW));
+        http2.send(&frame(DATA, 0, 1, b"x"));
+        // Asked later, and answered while that goes on.
+        http2.send(&frame(HEADERS, END_STREAM | END_HEADERS, 3, GET_FILE));
+        let head = http2.next(|frame| frame.kind == HEADERS).expect("an answer");
+        assert_eq!((head.stream, status(&head.payload)), (3, "200".to_owned()));
+    }
+    for http2 in [&mut one, &mut two] {
+        for stream in [5, 7] {
+            http2.send(&frame(HEADERS, END_HEADERS, stream, PUT_NEW));
+            let head = http2.next(|frame| frame.kind == HEADERS).expect("an answer");
+            assert_eq!((head.stream, status(&head.payload)), (stream, "503".to_owned()));
+        }
+    }
+    let file = server.folder().write_outside("upload", "other");
+    let told = curl(
+        &server,
+        "/other",
+        &[
+            "--http2",
+            "--interface",
+            "127.0.0.2",
+            "-T",
+            file.to_str().unwrap(),
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+        ],
+    );
+    assert_eq!(told, "201");
+    one.send(&frame(DATA, END_STREAM, 1, b"y"));
+    let head = one.next(|frame| frame.kind == HEADERS).expect("an answer");
+    assert_eq!((head.stream, status(&head.payload)), (1, "201".to_owned()));
+}

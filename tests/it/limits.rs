@@ -381,6 +381,8 @@ fn a_limit_that_makes_no_sense_is_named() {
         ("--max-head-size", "1M", "from 4K to 128K"),
         ("--max-connections", "0", "at least 1"),
         ("--max-connections-per-address", "-1", "invalid"),
+        ("--max-uploads", "0", "from 1 to 100000"),
+        ("--max-uploads", "100001", "from 1 to 100000"),
         ("--rate-limit", "0/s", "20/s, 600/m"),
         ("--rate-limit", "ten", "20/s, 600/m"),
     ] {

@@ -59,6 +59,7 @@ mod tls;
 mod unsettled;
 mod upload_bodies;
 mod upload_deaths;
+mod upload_shares;
 mod uploaded_pages;
 mod uploads;
 mod validators;

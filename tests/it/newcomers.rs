@@ -159,6 +159,7 @@ fn an_option_about_writing_without_writing_is_a_mistake() {
     for (last, instead) in [
         (&["--create-only"][..], "--allow-upload"),
         (&["--max-upload-size", "5M"], "--allow-upload"),
+        (&["--max-uploads", "5"], "--allow-upload"),
         (&["--if-match-replay"], "--allow-upload"),
         (&["--require-preconditions"], "--allow-delete"),
         (&["--durability", "full"], "--allow-delete"),

@@ -89,8 +89,8 @@ pub(super) fn check_trailers(head: &RequestHead) -> Result<(), Problem> {
 
 /// Checks what shows only once the body has come: whether there was one, and what stood behind it.
 ///
-/// HTTP/2 ends every body explicitly, but the server cannot tell an empty body from none there (actix-http 3.20). Without
-/// `Content-Length: 0` it is taken for none.
+/// An application may run on the HTTP/2 of actix-http (3.20), which does not tell an empty body from none. So over HTTP/2 an empty
+/// body without `Content-Length: 0` is taken for none, also on the server's own connections, which could tell.
 pub(super) fn check_received(
     head: &RequestHead,
     received: u64,

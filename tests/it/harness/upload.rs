@@ -17,10 +17,15 @@ impl Upload {
     /// Sends the head, waits until the server wants the body, and sends one half of that.
     #[track_caller]
     pub(crate) fn begin(server: &Server, question: Request) -> Upload {
+        Upload::begin_over(server.connect(), question)
+    }
+
+    /// The same over a connection that is there already.
+    #[track_caller]
+    pub(crate) fn begin_over(mut client: Client, question: Request) -> Upload {
         let question = question.field("Expect", "100-continue");
         let head = question.clone().only_head().bytes();
         let body = question.bytes()[head.len()..].to_vec();
-        let mut client = server.connect();
         client.send(head);
         match client.next_head(&question) {
             Ok(interim) => drop(interim.expect(100)),
