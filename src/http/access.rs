@@ -74,7 +74,7 @@ async fn prove(access: &Access, head: &RequestHead) -> Result<Visitor, Problem> 
         Proof::Later(seconds) => Err(Problem::new(
             StatusCode::TOO_MANY_REQUESTS,
             format!(
-                "Too many wrong passwords came from your address, or too many passwords came at once. This one was not looked at. {}",
+                "Too many wrong passwords came from your address, or too many passwords came at once. This password was not checked. {}",
                 try_again_in(seconds)
             ),
         )

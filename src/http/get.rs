@@ -190,6 +190,10 @@ pub(super) fn content_of(site: &Site, entry: &Arc<Entry<Fields>>) -> Result<Opti
 /// keeps nothing of the entry, whose bytes it would hold; so it is cut off by a change that leaves the bytes as they are.
 pub(super) fn held_content_of(site: &Site, entry: &Arc<Entry<Fields>>) -> Result<Option<Content>, OpenError> {
     let Some(body) = entry.body() else { return content_of(site, entry) };
+    if entry.is_fleeting() {
+        // The tag is that of these bytes: by now the file may have others under the same stamp.
+        return Ok(Some(Content::Memory(body.clone())));
+    }
     if let Some(body) = site.held.hold(body, site.store.memory()) {
         return Ok(Some(Content::Memory(body)));
     }

@@ -168,9 +168,11 @@ fn in_words(error: WriteError) -> (StatusCode, &'static str) {
             StatusCode::CONFLICT,
             "The file is a mount point and cannot be replaced. Mount the folder in which it lies instead.",
         ),
-        WriteError::RootGone | WriteError::Overloaded | WriteError::NotStored | WriteError::Io(_) => {
-            of_the_machine(error)
-        }
+        WriteError::RootGone
+        | WriteError::Overloaded
+        | WriteError::NotStored
+        | WriteError::Panicked
+        | WriteError::Io(_) => of_the_machine(error),
         WriteError::Busy => (
             StatusCode::CONFLICT,
             "Another program is writing to the file at the moment, or others keep replacing it. Nothing was changed. Try again.",

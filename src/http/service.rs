@@ -147,7 +147,7 @@ impl Site {
             Some(Err(too_much)) => too_much.problem().respond(request),
             _ => self.answer(path, request, &mut payload).await,
         };
-        let rest = write::read_over(request.head(), payload).await;
+        // Before the client is waited for: an open file counts from here on.
         if let Some(Ok(mut answering)) = answering {
             let is_file = response.extensions().get::<FromFile>().is_some();
             if is_file && !answering.may_have_file(&self.crowd) {
@@ -155,6 +155,7 @@ impl Site {
             }
             response = response.map_body(|_, body| answering.watch(body));
         }
+        let rest = write::read_over(request.head(), payload).await;
         self.note(request.head(), access::visitor(request), &response, began);
         if let Some(turn) = request.conn_data::<Turn>() {
             if rest == Rest::Unread {

@@ -330,7 +330,10 @@ fn replace_by_rename(
     }
     let Some(staged) = version.name.take() else { return Err(WriteError::Busy) };
     match renameat(&staged.directory, &staged.name, &place.directory, &place.name) {
-        Err(errno) if !version.is_at(place, &place.name) => Err(errno.into()),
+        Err(errno) if !version.is_at(place, &place.name) => {
+            version.name = Some(staged);
+            Err(errno.into())
+        }
         _ => {
             staged.forget();
             Ok(Swap::Done)

@@ -8,9 +8,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, openat2, readlinkat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, fsync, openat2, readlinkat};
 use rustix::io::{Errno, ReadWriteFlags};
 
+use super::place::WriteError;
 use super::stamp::{file_type, identity, stat};
 use super::{Location, Root, RootDirectory, Stamp, SymlinkPolicy, Timestamp};
 use crate::resource_path::{Dotfiles, ResourcePath};
@@ -231,6 +232,14 @@ impl Root {
 }
 
 impl OpenFile {
+    /// Writes its bytes to the disk.
+    ///
+    /// # Errors
+    /// [`WriteError`]; a second call may succeed without having stored anything.
+    pub fn sync(&self) -> Result<(), WriteError> {
+        Ok(fsync(&self.fd)?)
+    }
+
     pub(super) fn new(fd: OwnedFd) -> Result<Self, OpenError> {
         let status = stat(&fd, c"", AtFlags::EMPTY_PATH)?;
         if file_type(&status) != FileType::RegularFile {

@@ -79,6 +79,8 @@ pub enum WriteError {
     Overloaded,
     /// The filesystem reported no error, and what it gives back is not what was written.
     NotStored,
+    /// The server has a fault, and the write ended in the middle.
+    Panicked,
     /// Any other failure.
     Io(Errno),
 }

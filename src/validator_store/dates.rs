@@ -156,7 +156,7 @@ impl Dates {
     }
 }
 
-/// No date that is ever sent.
+/// Earlier than every date that is sent.
 const NEVER: HttpDate = HttpDate::EPOCH;
 
 impl Known {

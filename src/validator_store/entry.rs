@@ -36,6 +36,7 @@ pub struct Entry<R> {
     rendered: R,
     computations: Computations,
     date: Option<Arc<Offer>>,
+    certainty: Certainty,
     locality: Locality,
     believed_until: Option<Instant>,
     /// Taken before the file was opened; `None` where a stamp of the file could not be another file's, whatever is
@@ -87,6 +88,7 @@ impl<R> Entry<R> {
             body: reading.body,
             computations: Computations::default(),
             date,
+            certainty,
             locality,
             believed_until: bounded.then(|| began + lifetime),
             mounts: (reading.filesystem.stamping == Stamping::Partial).then_some(mounts),
@@ -158,6 +160,11 @@ impl<R> Entry<R> {
     #[inline]
     pub(super) fn mounts(&self) -> Option<MountMark> {
         self.mounts
+    }
+
+    /// Reports whether the digest is true of the bytes that were read and of nothing else: somebody is writing to the file.
+    pub fn is_fleeting(&self) -> bool {
+        self.certainty == Certainty::Fleeting
     }
 
     /// Whether it has outlived the time for which its stamp may be believed.

@@ -1,5 +1,6 @@
 //! Committing: the numbered steps of PUT and DELETE once the body is there.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -76,7 +77,11 @@ impl<R: Send + Sync + 'static> Writer<R> {
         let outcome = crate::blocking::spawn_to_the_end(move || {
             // Its turn lasts as long as the work, also if nobody waits for it any more.
             let _turn = turn;
-            commit()
+            catch_unwind(AssertUnwindSafe(commit)).unwrap_or_else(|_| {
+                // How far it came is not known: nobody may be told that nothing was changed.
+                let (state, cause) = (UnsettledState::Unknown, WriteError::Panicked);
+                Ok(WriteOutcome::Unsettled(Unsettled { state, cause }))
+            })
         });
         let outcome = outcome.await;
         let outcome = outcome.unwrap_or_else(|error| {
@@ -175,13 +180,14 @@ impl<R: Send + Sync + 'static> Writer<R> {
                 Step::Read(_) if readings == READINGS => return Err(Refusal::Writers),
                 Step::Read(held) => {
                     before = self.read_before(path, held)?;
+                    // Reading takes its time, which is not that of a writer.
+                    (readings, began) = (readings + 1, Instant::now());
                     if before.is_some() { Step::Again } else { Step::Wait }
                 }
                 step => step,
             };
             match step {
                 Step::Done(outcome, displaced) => return Ok(self.finish(place, outcome, displaced)),
-                Step::Again if before.is_some() => (readings, began) = (readings + 1, Instant::now()),
                 Step::Again | Step::Read(_) => {}
                 Step::Wait if began.elapsed() >= WRITERS_PATIENCE => return Err(Refusal::Writers),
                 Step::Wait => std::thread::sleep(PAUSE),
@@ -245,17 +251,28 @@ impl<R: Send + Sync + 'static> Writer<R> {
             Judgement::Refuse(Refusal::Failed(PreconditionField::IfMatch), Some(entry))
                 if self.options.replay == Replay::Succeeds && entry.digest() == ready.complete.digest =>
             {
-                Ok(Step::Done(WriteOutcome::Replayed, None))
+                self.replay(place, &entry)
             }
             Judgement::Refuse(refusal, _) => Err(refusal),
             Judgement::Create => match ready.complete.version.create(place) {
-                // Of the latter, see `repeat`.
+                // `Missing`: the folder was removed meanwhile; see `repeat`.
                 Ok(Creation::Exists) | Err(WriteError::Missing) => Ok(Step::Again),
                 Err(error) => Err(error.into()),
                 Ok(Creation::Done) => Ok(Step::Done(self.record(path, ready, WriteOutcome::Created), None)),
             },
             Judgement::Displace(displaced) => self.replace(lock, place, path, ready, displaced),
         }
+    }
+
+    /// The bytes are there already. Whoever wrote them may not have written them to the disk.
+    fn replay(&self, place: &Place, entry: &Entry<R>) -> Result<Step<R>, Refusal> {
+        if self.options.durability != Durability::None {
+            match place.open()? {
+                Some(file) if file.stamp() == entry.stamp() => file.sync().map_err(WriteError::for_good)?,
+                _ => return Ok(Step::Again),
+            }
+        }
+        Ok(Step::Done(WriteOutcome::Replayed, None))
     }
 
     fn replace(

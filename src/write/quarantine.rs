@@ -264,12 +264,9 @@ impl Guard {
         if !changed {
             return;
         }
-        let (written, shared) = (Arc::new(written), Arc::clone(&self.shared));
-        let (theirs, there) = (Arc::clone(&written), Arc::clone(&shared));
-        let thread = std::thread::Builder::new().name("conflict copy".to_owned());
-        if thread.spawn(move || there.copy(&theirs)).is_err() {
-            shared.copy(&written);
-        }
+        let shared = Arc::clone(&self.shared);
+        // The process does not end in the middle of it.
+        drop(crate::blocking::spawn_to_the_end(move || shared.copy(&written)));
     }
 }
 

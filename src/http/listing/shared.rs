@@ -26,7 +26,7 @@ use crate::validator_store::digest::Digest;
 pub(in crate::http) struct Listings {
     budget: Arc<Budget>,
     /// Bounds how many folders are read at once.
-    places: Semaphore,
+    places: Arc<Semaphore>,
     folders: Mutex<HashMap<ResourcePath<'static>, Folder>>,
     /// The large documents that are on their way.
     texts: Mutex<Texts>,
@@ -98,7 +98,7 @@ impl Default for Listings {
     fn default() -> Self {
         Self {
             budget: Budget::new(BUDGET),
-            places: Semaphore::new(processors() * 2),
+            places: Arc::new(Semaphore::new(processors() * 2)),
             folders: Mutex::default(),
             texts: Mutex::default(),
         }
@@ -145,11 +145,12 @@ impl Listings {
         {
             return Ok(document.clone());
         }
-        let _place = self.places.acquire().await.map_err(|_| NotListed::Open(OpenError::Overloaded))?;
+        let reading = Arc::clone(&self.places).acquire_owned().await;
+        let reading = reading.map_err(|_| NotListed::Open(OpenError::Overloaded))?;
         let listings = Arc::clone(self);
         // The work goes on when the client leaves, and keeps its turn: asking and leaving again and again begins nothing anew.
         let making = crate::blocking::spawn(move || {
-            let (_place, mut turn) = (place, turn);
+            let (_place, _reading, mut turn) = (place, reading, turn);
             listings.answer(&question, &mut turn)
         });
         making.await.unwrap_or(Err(NotListed::Open(OpenError::Overloaded)))
@@ -213,7 +214,7 @@ impl Listings {
             texts.of.retain(|_, text| text.strong_count() > 0);
             texts.sweep = (texts.of.len() * 2).max(64);
         }
-        // Somebody may have made two names lists with the same digest on purpose.
+        // Somebody may have chosen file names so that two listings have the same digest.
         let known = texts.of.get(&digest).and_then(Weak::upgrade);
         if let Some(known) = known.filter(|known| known.items() == text.items()) {
             return known;

@@ -30,8 +30,12 @@ pub(in crate::server) type Answering = Pin<Box<dyn Future<Output = Response<BoxB
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 2 << 20;
 
-/// How much of a body is handed to h2 at a time. It keeps that until the client takes it.
+/// How much of a body is handed to h2 at a time.
 const PIECE: usize = 16 * 1024;
+
+/// How much of a body h2 keeps until the client takes it. A client that opens its windows wide and reads nothing makes h2 keep
+/// that much for each request.
+const SEND_BUFFER: usize = 4 * PIECE;
 
 /// Fields that mean nothing in HTTP/2 (RFC 9113 8.2.2).
 const OF_CONNECTIONS: [HeaderName; 5] = [
@@ -75,6 +79,7 @@ pub(in crate::server) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(Streams::LIMIT)
         .max_header_list_size(largest_head)
+        .max_send_buffer_size(SEND_BUFFER)
         .handshake(stream);
     let handshake = tokio::time::timeout(limits.head, handshake).await;
     let mut connection = handshake.map_err(|_| DispatchError::SlowRequestTimeout)??;
