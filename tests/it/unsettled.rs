@@ -62,6 +62,26 @@ fn a_file_whose_folder_cannot_be_synced_is_told_as_stored() {
     }
 }
 
+/// Whoever wrote the bytes that are there already may not have synced them, and a success says that they are on the disk.
+#[test]
+fn a_write_that_had_happened_already_is_on_the_disk_before_it_is_acknowledged() {
+    let folder = Arc::new(Folder::new());
+    folder.write("f", "new");
+    let question = put("/f", "new").field("If-Match", tag_of(b"old"));
+    // What is synced are the upload, the file that is there, and its folder.
+    for (failing_call, kind) in [("2", None), ("3", Some("urn:ifmatch:unsettled-write"))] {
+        let strace = format!("inject=fsync:error=EIO:when={failing_call}");
+        let strace = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync", "-e", &strace];
+        let server = Launch::writing()
+            .args(["--index", "off", "--if-match-replay"])
+            .through(&strace)
+            .start_in(Arc::clone(&folder));
+        let problem = server.ask(&question).expect_problem(500);
+        assert_eq!(problem.json()["type"].as_str().filter(|kind| kind.starts_with("urn:")), kind, "{problem}");
+        server.ask(&question).expect(204);
+    }
+}
+
 #[test]
 fn a_deletion_whose_folder_cannot_be_synced_is_told_as_done() {
     let folder = Arc::new(Folder::new());
