@@ -72,7 +72,7 @@ fn a_large_body_that_nobody_wants_ends_the_connection_once_it_is_there() {
 #[test]
 fn another_protocol_is_not_spoken_and_ends_the_connection() {
     let server = serving();
-    let connect = "CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n";
+    let connect = "CONNECT localhost:443 HTTP/1.1\r\nHost: localhost:443\r\n\r\n";
     let upgrade = |protocol: &str| head("GET", &format!("Upgrade: {protocol}\r\nConnection: upgrade"));
     for (asked, status) in [
         (connect.to_owned(), 405),
