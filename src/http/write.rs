@@ -234,10 +234,10 @@ async fn receive(
             Some(Ok(bytes)) => bytes,
             Some(Err(error)) => {
                 log::info!("the upload to {:?} broke off: {error}", head.uri.path());
-                return Err(Problem::new(
-                    StatusCode::BAD_REQUEST,
-                    "The connection broke off before the whole file had come. Nothing was changed. Send it again.",
-                ));
+                // actix reports many a malformed chunk as if the connection had broken off.
+                let detail = "The whole file did not come: the connection broke off, or the body is not in valid chunks, \
+                              whose lines end with CR LF. Nothing was changed.";
+                return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
             }
         };
         if upload.length() + bytes.len() as u64 > limit {

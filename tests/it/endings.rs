@@ -118,6 +118,7 @@ fn a_chunked_body_whose_lines_end_without_cr_is_refused() {
             client.send(asked.clone() + body + behind);
             let answer = answer(&mut client, "PUT", body).expect(400);
             assert_eq!(answer.field("Connection"), Some("close"), "{body:?}\n{answer}");
+            assert!(answer.text().contains("is not in valid chunks"), "{body:?}\n{answer}");
             assert!(client.is_closed(), "{body:?}");
             assert!(!server.folder().path("missing").exists(), "{body:?}");
             // Nor where the end comes later than the rest.

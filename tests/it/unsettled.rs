@@ -77,7 +77,11 @@ fn a_write_that_had_happened_already_is_on_the_disk_before_it_is_acknowledged() 
             .through(&strace)
             .start_in(Arc::clone(&folder));
         let problem = server.ask(&question).expect_problem(500);
-        assert_eq!(problem.json()["type"].as_str().filter(|kind| kind.starts_with("urn:")), kind, "{problem}");
+        assert_eq!(
+            problem.json()["type"].as_str().filter(|kind| kind.starts_with("urn:")),
+            kind,
+            "{problem}"
+        );
         server.ask(&question).expect(204);
     }
 }
