@@ -260,7 +260,7 @@ fn a_new_certificate_is_used_and_no_request_fails_meanwhile() {
         assert_ne!(first, second);
         // One that cannot be used is reported, and changes nothing.
         std::fs::write(server.folder().outside("one.crt"), "garbage").unwrap();
-        eventually("the error is logged", || server.stderr().contains("not used").then_some(()));
+        eventually("the error is logged", || server.stderr().contains("cannot be used").then_some(()));
         assert_eq!(shown(&server), second);
         stop.store(true, Ordering::Relaxed);
         assert!(asking.join().unwrap() > 0);
