@@ -121,8 +121,7 @@ impl Express {
         let site = self.site.load();
         let site: &Site = &site;
         // A name that is not the server's is refused by the long way, but for a proxy at a unix socket.
-        let named = || std::str::from_utf8(question.host).is_ok_and(|host| site.options.hosts.include(host));
-        if self.peer.is_some() && !named() {
+        if self.peer.is_some() && !site.options.hosts.include_field(question.host) {
             return None;
         }
         let path = without_query(question.target);

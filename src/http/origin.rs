@@ -33,6 +33,16 @@ pub enum Encryption {
 }
 
 impl Hosts {
+    /// Reports whether the server may be asked under this name, as it stands in the field. The names that nearly every client uses
+    /// are seen at a glance.
+    pub(super) fn include_field(&self, host: &[u8]) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Loopback(_) if is_plainly_loopback(host) => true,
+            Self::Loopback(_) => std::str::from_utf8(host).is_ok_and(|host| self.include(host)),
+        }
+    }
+
     /// Reports whether the server may be asked under this name.
     pub(super) fn include(&self, host: &str) -> bool {
         match self {
@@ -158,6 +168,13 @@ fn is_loopback(host: &str) -> bool {
         Some(below) => name[below..].eq_ignore_ascii_case(b"localhost") && name[below - 1] == b'.',
         None => false,
     }
+}
+
+/// Reports whether a host is `127.0.0.1` or `localhost`, perhaps with a port. Others may be this machine as well.
+fn is_plainly_loopback(host: &[u8]) -> bool {
+    let Some((name, rest)) = host.split_at_checked(b"127.0.0.1".len()) else { return false };
+    let is_port = || rest[0] == b':' && rest[1..].iter().all(u8::is_ascii_digit);
+    (name == b"127.0.0.1" || name == b"localhost") && (rest.is_empty() || is_port())
 }
 
 fn without_port(host: &str) -> &str {

@@ -132,3 +132,29 @@ fn the_scheme_of_an_origin_counts() {
         assert_eq!(is_cross_site(&headers, Some("h:1"), encryption), foreign, "{origin} {encryption:?}");
     }
 }
+
+#[test]
+fn a_glance_at_a_host_finds_what_a_look_finds() {
+    let hosts = Hosts::Loopback(vec!["example.com".to_owned()]);
+    for host in [
+        "127.0.0.1",
+        "127.0.0.1:80",
+        "localhost",
+        "localhost:8080",
+        "localhost:",
+        "127.0.0.1:8x",
+        "127.0.0.10",
+        "localhost.evil",
+        "localhost:80:80",
+        "LOCALHOST",
+        "a.localhost",
+        "[::1]:80",
+        "example.com:80",
+        "evil.com",
+        "",
+        "127.0.0.1.evil.com:80",
+    ] {
+        assert_eq!(hosts.include_field(host.as_bytes()), hosts.include(host), "{host}");
+    }
+    assert!(!hosts.include_field(b"\xff") && Hosts::Any.include_field(b"\xff"));
+}
