@@ -1,21 +1,8 @@
 //! Putting the parts together: listeners, workers, the announcement at start.
 
-mod admin;
-mod announcement;
-mod brief;
-mod confine;
-mod connections;
 mod http2;
+mod life;
 mod listen;
-mod manager;
-mod probe;
-mod progress;
-mod redirect;
-mod reload;
-mod room;
-mod stop;
-mod tls;
-mod transport;
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -25,11 +12,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use connections::Listeners;
-pub use probe::{ProbeError, probe};
-use room::Room;
-use tls::Certificates;
-pub use tls::TlsError;
+use life::capacity::Capacity;
+pub use life::health_client::{ProbeError, probe};
+use life::{announcement, progress, reload, sandbox, stop};
+use listen::accept::Listeners;
+use listen::tls::Certificates;
+pub use listen::tls::TlsError;
+use listen::{accept, admin, bind};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::blocking;
@@ -196,10 +185,10 @@ pub fn run(config: Config, again: impl Fn() -> Result<Config, String> + 'static)
 }
 
 fn start(mut config: Config, again: Box<reload::Again>) -> Result<(), ServerError> {
-    let room = Room::make(config.site.limits.connections)?;
+    let room = Capacity::make(config.site.limits.connections)?;
     (config.site.limits.connections, config.site.limits.more_files) = (room.connections, room.more_files);
     let certificates = config.tls.as_ref().map(Certificates::read).transpose().map_err(ServerError::Tls)?;
-    let site = listen::site(&config)?;
+    let site = bind::site(&config)?;
     if !site.unix.is_empty() {
         for flag in ["rate-limit", "max-connections-per-address"] {
             if config.settings.has(flag) {
@@ -210,13 +199,13 @@ fn start(mut config: Config, again: Box<reload::Again>) -> Result<(), ServerErro
         }
     }
     let (redirect, admin) =
-        (listen::addresses(&config.redirects, REDIRECT)?, listen::addresses(config.admin.as_slice(), ADMIN)?);
+        (bind::addresses(&config.redirects, REDIRECT)?, bind::addresses(config.admin.as_slice(), ADMIN)?);
     if let Some(user) = &config.process.user {
         become_user(user, &site.names)?;
     }
     let root = Root::open(&config.root, config.symlinks).map_err(ServerError::Root)?;
     let cache = index_cache(&config, &root)?;
-    let sandbox = confine::confine(&config, &root, cache.as_ref(), &site.names)?;
+    let sandbox = sandbox::confine(&config, &root, cache.as_ref(), &site.names)?;
     if config.site.writes.allow_writes() {
         write::prepare(&root);
         if config.site.headers.say_immutable() {
@@ -257,9 +246,9 @@ pub fn check(config: &Config) -> Result<(), ServerError> {
         let root = Root::open(&config.root, config.symlinks).map_err(ServerError::Root)?;
         index_cache(config, &root)?;
         config.tls.as_ref().map(Certificates::read).transpose().map_err(ServerError::Tls)?;
-        Room::make(config.site.limits.connections)?;
-        listen::check(config)?;
-        confine::check(config)
+        Capacity::make(config.site.limits.connections)?;
+        bind::check(config)?;
+        sandbox::check(config)
     };
     look().map_err(|error: ServerError| error.placed(&config.settings))
 }
@@ -285,7 +274,7 @@ struct Prepared {
     root: Root,
     cache: Option<CacheFolder>,
     listeners: Listeners,
-    room: Room,
+    room: Capacity,
     /// What it is, in words.
     sandbox: String,
 }
@@ -322,7 +311,7 @@ async fn serve(config: Config, again: Box<reload::Again>, prepared: Prepared) ->
     let names = std::mem::take(&mut listeners.site.names);
     let admin = admin::start(std::mem::take(&mut listeners.admin), &site)?;
     let crowd = site.crowd();
-    let server = connections::serve(site, listeners, room)?;
+    let server = accept::serve(site, listeners, room)?;
     let ended = stop::run(server, admin, &crowd, signals).await.map_err(ServerError::Io);
     drop(names);
     keeper.finish();

@@ -40,11 +40,14 @@ const RESERVED: &[Reserved] = &[
     Reserved { name: "globset::", only_in: &["resource_path/pattern.rs"] },
     Reserved { name: "toml::", only_in: &["cli/file.rs", "cli/file/"] },
     Reserved { name: "strsim::", only_in: &["cli/file.rs"] },
-    Reserved { name: "indicatif::", only_in: &["server/progress.rs"] },
-    Reserved { name: "tokio_rustls::rustls", only_in: &["server/tls.rs", "server/probe.rs"] },
+    Reserved { name: "indicatif::", only_in: &["server/life/progress.rs"] },
+    Reserved {
+        name: "tokio_rustls::rustls",
+        only_in: &["server/listen/tls.rs", "server/life/health_client.rs"],
+    },
     Reserved { name: "h2::", only_in: &["server/http2/"] },
     Reserved { name: "http02::", only_in: &["server/http2/"] },
-    Reserved { name: "x509_cert::", only_in: &["server/tls.rs"] },
+    Reserved { name: "x509_cert::", only_in: &["server/listen/tls.rs"] },
     // It panics where the machine has no thread left.
     Reserved { name: "spawn_blocking", only_in: &[] },
     Reserved { name: "unsafe", only_in: &["root/lease.rs"] },

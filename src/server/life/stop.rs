@@ -11,12 +11,12 @@ use actix_server::{Server, ServerHandle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Sleep;
 
-use super::manager;
+use super::sd_notify;
 use crate::http::Crowd;
 use crate::words::counted;
 
 /// The signals to stop, which do not end the process from now on.
-pub(super) struct Signals {
+pub(in crate::server) struct Signals {
     /// `kill`, and service managers.
     terminate: Signal,
     /// Ctrl-C.
@@ -57,7 +57,7 @@ const KNOWN: Duration = Duration::from_millis(250);
 const BEFORE: Duration = Duration::from_millis(50);
 
 impl Signals {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(in crate::server) fn new() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -108,7 +108,7 @@ impl Ending {
 
 /// Runs `server` until it has ended, by itself or on a signal, with which `other` ends, too. What takes longer than the limit then
 /// is cut off.
-pub(super) async fn run(
+pub(in crate::server) async fn run(
     server: Server,
     other: Option<ServerHandle>,
     crowd: &Crowd,
@@ -120,7 +120,7 @@ pub(super) async fn run(
     if let Poll::Ready(ended) = poll_fn(|context| Poll::Ready(server.as_mut().poll(context))).await {
         return ended;
     }
-    manager::ready();
+    sd_notify::ready();
     let (mut ending, mut told) = (None::<Ending>, None);
     let limit = crowd.limits().shutdown;
     loop {
@@ -142,7 +142,7 @@ pub(super) async fn run(
             ),
             (Event::Known | Event::Late, _) => {}
             (Event::Wished(Wish::Finish(again)), None) => {
-                manager::stopping();
+                sd_notify::stopping();
                 log::info!(
                     "stopping: nobody can connect any more; answers and uploads under way are finished"
                 );

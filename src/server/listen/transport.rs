@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
 /// A byte stream with a client at its other end.
-pub(super) enum Transport {
+pub(in crate::server) enum Transport {
     Plain(TcpStream),
     /// From a program of the same machine.
     Local(UnixStream),
@@ -18,7 +18,7 @@ pub(super) enum Transport {
 
 impl Transport {
     /// Whether the client wants to speak HTTP/2, which it can only say while a connection is being encrypted.
-    pub(super) fn speaks_http2(&self) -> bool {
+    pub(in crate::server) fn speaks_http2(&self) -> bool {
         match self {
             Self::Plain(_) | Self::Local(_) => false,
             Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),

@@ -7,8 +7,9 @@ use std::time::Duration;
 use actix_http::Request;
 use actix_server::{Server, ServerHandle};
 
-use super::{ServerError, brief};
+use super::oneshot;
 use crate::http::{Reached, SiteService};
+use crate::server::ServerError;
 
 /// How long a head may take.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
@@ -17,7 +18,7 @@ const HEAD_LIMIT: Duration = Duration::from_secs(10);
 const CONNECTIONS: usize = 32;
 
 /// Begins to answer at `listeners`, until the process ends or the handle is told to stop.
-pub(super) fn start(
+pub(in crate::server) fn start(
     listeners: Vec<TcpListener>,
     site: &SiteService,
 ) -> Result<Option<ServerHandle>, ServerError> {
@@ -37,7 +38,7 @@ pub(super) fn start(
             false => Reached::ByAnybody,
         };
         let answer = move |request: &Request| site.tell(request, reached);
-        builder = brief::listen(builder, listener, HEAD_LIMIT, |_| Some(()), answer)?;
+        builder = oneshot::listen(builder, listener, HEAD_LIMIT, |_| Some(()), answer)?;
     }
     let server = builder.run();
     let handle = server.handle();

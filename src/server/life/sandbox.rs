@@ -1,13 +1,13 @@
 //! How the process is confined at start: what it needs, and what is done where the kernel cannot give it.
 
-use super::ServerError;
 use crate::config::Config;
 use crate::root::sandbox::{self, Confinement, Reach, RootUse, SandboxError, SandboxMode, Successor};
 use crate::root::{CacheFolder, Root, SocketName, SymlinkPolicy, shown};
+use crate::server::ServerError;
 
 /// Closes the sandbox, as the configuration says, and tells in words what holds. Whatever needs more than it has been read by
 /// now, and no thread runs yet.
-pub(super) fn confine(
+pub(in crate::server) fn confine(
     config: &Config,
     root: &Root,
     cache: Option<&CacheFolder>,
@@ -34,7 +34,7 @@ pub(super) fn confine(
 }
 
 /// Looks whether [`confine`] could do what it is required to.
-pub(super) fn check(config: &Config) -> Result<(), ServerError> {
+pub(in crate::server) fn check(config: &Config) -> Result<(), ServerError> {
     if config.process.sandbox != SandboxMode::Require {
         return Ok(());
     }

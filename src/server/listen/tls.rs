@@ -71,7 +71,7 @@ impl TlsError {
 }
 
 /// A certificate that can be used, and where it came from.
-pub(super) struct Certificates {
+pub(in crate::server) struct Certificates {
     files: Files,
     current: Arc<Current>,
     config: ServerConfig,
@@ -82,7 +82,7 @@ impl Certificates {
     ///
     /// # Errors
     /// [`TlsError`], a sentence that names the file.
-    pub(super) fn read(files: &TlsFiles) -> Result<Self, TlsError> {
+    pub(in crate::server) fn read(files: &TlsFiles) -> Result<Self, TlsError> {
         let mut files = Files {
             certificate: WatchedFile::new(files.certificate.clone()),
             key: WatchedFile::new(files.key.clone()),
@@ -95,7 +95,7 @@ impl Certificates {
 
     /// What makes an encrypted connection of a plain one. The files are watched from now on, by a thread that ends with
     /// the process.
-    pub(super) fn acceptor(self) -> TlsAcceptor {
+    pub(in crate::server) fn acceptor(self) -> TlsAcceptor {
         let Self { files, current, config } = self;
         let watching = std::thread::Builder::new().name("certificates".to_owned());
         if let Err(error) = watching.spawn(move || watch(files, &current)) {

@@ -3,8 +3,8 @@
 use actix_server::ServerBuilder;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::ServerError;
 use crate::root::processors;
+use crate::server::ServerError;
 
 /// With fewer open files the parts of the server cannot be put together.
 const LEAST_FILES: usize = 128;
@@ -26,20 +26,20 @@ const WORKERS: usize = 512;
 
 /// What there is room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Room {
-    pub(super) workers: usize,
-    pub(super) connections: usize,
+pub(in crate::server) struct Capacity {
+    pub(in crate::server) workers: usize,
+    pub(in crate::server) connections: usize,
     /// Files that may be open for answers, besides one a connection.
-    pub(super) more_files: usize,
+    pub(in crate::server) more_files: usize,
 }
 
-impl Room {
+impl Capacity {
     /// Makes room for so many connections, or for as many as can be; `usize::MAX` is the usual number. What is accepted can be served:
     /// each connection may have one file open besides its own descriptor.
     ///
     /// # Errors
     /// [`ServerError::TooFewFiles`].
-    pub(super) fn make(connections: usize) -> Result<Self, ServerError> {
+    pub(in crate::server) fn make(connections: usize) -> Result<Self, ServerError> {
         let files = raise_descriptor_limit();
         let room = Self::within(files, connections).ok_or(ServerError::TooFewFiles(files, LEAST_FILES))?;
         let asked = connections < usize::MAX;
@@ -70,7 +70,7 @@ impl Room {
     }
 
     /// Lets more connections than that wait until one ends. A worker has its share of them, rounded up.
-    pub(super) fn give(self, builder: ServerBuilder) -> ServerBuilder {
+    pub(in crate::server) fn give(self, builder: ServerBuilder) -> ServerBuilder {
         builder.workers(self.workers).max_concurrent_connections(self.connections.div_ceil(self.workers))
     }
 }

@@ -7,12 +7,13 @@ use actix_http::Request;
 use actix_server::ServerBuilder;
 use actix_web::rt::net::TcpStream;
 
-use super::{ServerError, brief};
+use super::oneshot;
 use crate::http::{self, Crowd};
+use crate::server::ServerError;
 
 /// Adds the listener to a server; clients are sent to one of `ports` of the host that they asked for. Connections count among all, so that no
 /// address has more by going to another port.
-pub(super) fn listen(
+pub(in crate::server) fn listen(
     builder: ServerBuilder,
     listener: TcpListener,
     ports: &[u16],
@@ -23,7 +24,7 @@ pub(super) fn listen(
         // Nobody waits for it at the end.
         crowd.enter(stream.peer_addr().ok()).map(|place| (place, crowd.note_under_way(0)))
     };
-    brief::listen(builder, listener, head, enter, move |request: &Request| http::to_https(request, port))
+    oneshot::listen(builder, listener, head, enter, move |request: &Request| http::to_https(request, port))
 }
 
 /// The port to which clients are sent that ask in plain text: the usual one, if it is among those at which they are answered, or else the first.

@@ -13,7 +13,7 @@ const INTERVAL: Duration = Duration::from_millis(200);
 
 /// Shows the line until the warm-up is over, in a thread of its own. Where standard error is no terminal it shows
 /// nothing.
-pub(super) fn show(store: Arc<Store>) {
+pub(in crate::server) fn show(store: Arc<Store>) {
     if ProgressDrawTarget::stderr().is_hidden() {
         return;
     }

@@ -11,7 +11,7 @@ use actix_service::{Service as _, ServiceFactory as _, fn_factory, fn_service};
 use actix_web::body::BoxBody;
 use actix_web::rt::net::TcpStream;
 
-use super::ServerError;
+use crate::server::ServerError;
 
 /// How long an answer is given to reach its client.
 const LINGER: Duration = Duration::from_secs(5);
@@ -20,7 +20,7 @@ const LINGER: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// Adds the listener to a server. A head may take `head`; a connection for which `enter` has no place is closed.
-pub(super) fn listen<P: 'static>(
+pub(in crate::server) fn listen<P: 'static>(
     builder: ServerBuilder,
     listener: TcpListener,
     head: Duration,

@@ -6,7 +6,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
 /// Says that requests are answered from now on, and again and again that the server is alive if that is wanted.
-pub(super) fn ready() {
+pub(in crate::server) fn ready() {
     tell("READY=1\n");
     if let Some(limit) = watchdog(|name| std::env::var(name).ok()) {
         actix_web::rt::spawn(stay_alive(limit / 2));
@@ -14,7 +14,7 @@ pub(super) fn ready() {
 }
 
 /// Says that the server stops.
-pub(super) fn stopping() {
+pub(in crate::server) fn stopping() {
     tell("STOPPING=1\n");
 }
 

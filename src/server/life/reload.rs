@@ -52,10 +52,15 @@ const JUDGED: [&str; 9] = [
 ];
 
 /// Reads the configuration anew.
-pub(super) type Again = dyn Fn() -> Result<Config, String>;
+pub(in crate::server) type Again = dyn Fn() -> Result<Config, String>;
 
 /// Changes `site` when what `started` came from is something else by now. Goes on for ever.
-pub(super) async fn watch(site: SiteService, started: Config, again: Box<Again>, mut hangup: Option<Signal>) {
+pub(in crate::server) async fn watch(
+    site: SiteService,
+    started: Config,
+    again: Box<Again>,
+    mut hangup: Option<Signal>,
+) {
     let mut files = started.watched.clone();
     // Why the last reading failed: then it is tried again and again, for what is missing may not be one of the files that were read.
     let mut failed: Option<String> = None;

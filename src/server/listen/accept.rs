@@ -19,13 +19,13 @@ use actix_web::rt::net::{TcpStream, UnixStream};
 use tokio::io::AsyncWrite;
 use tokio_rustls::TlsAcceptor;
 
-use super::ServerError;
-use super::http2::{self, Application, Http2Stream, Patience};
-use super::listen;
+use super::bind;
 use super::redirect;
-use super::room::Room;
 use super::transport::Transport;
 use crate::http::{self, Opening, SiteService, TurnStream};
+use crate::server::ServerError;
+use crate::server::http2::{self, Application, Http2Stream, Patience};
+use crate::server::life::capacity::Capacity;
 
 /// How long an answer that came before the end of the request's body is given to reach the client.
 const LINGER: Duration = Duration::from_secs(30);
@@ -40,15 +40,15 @@ type Handed = (TurnStream<Transport>, Protocol, Option<SocketAddr>);
 type Served = Pin<Box<dyn Future<Output = Result<(), DispatchError>>>>;
 
 /// Where clients connect.
-pub(super) struct Listeners {
+pub(in crate::server) struct Listeners {
     /// Here they are answered.
-    pub(super) site: listen::Site,
+    pub(in crate::server) site: bind::Site,
     /// Here they are sent to the others.
-    pub(super) redirect: Vec<TcpListener>,
+    pub(in crate::server) redirect: Vec<TcpListener>,
     /// Here the server tells of itself.
-    pub(super) admin: Vec<TcpListener>,
+    pub(in crate::server) admin: Vec<TcpListener>,
     /// What encrypts the connections of the former, but for those of programs of the same machine.
-    pub(super) tls: Option<TlsAcceptor>,
+    pub(in crate::server) tls: Option<TlsAcceptor>,
 }
 
 /// What every connection needs.
@@ -67,7 +67,11 @@ struct Connections<A> {
 }
 
 /// Serves `site` on all listeners until it is told to stop.
-pub(super) fn serve(site: SiteService, listeners: Listeners, room: Room) -> Result<Server, ServerError> {
+pub(in crate::server) fn serve(
+    site: SiteService,
+    listeners: Listeners,
+    room: Capacity,
+) -> Result<Server, ServerError> {
     let crowd = site.crowd();
     let limits = crowd.limits();
     let mut builder =

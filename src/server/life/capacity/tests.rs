@@ -17,9 +17,9 @@ fn connections_leave_files_for_other_things_and_workers_for_connections() {
         (usize::MAX, 50_000, Some(50_000)),
         (1 << 20, 1, Some(1)),
     ] {
-        let room = Room::within(files, wanted);
+        let room = Capacity::within(files, wanted);
         assert_eq!(room.map(|room| room.connections), connections, "{wanted} of {files}");
-        if let Some(Room { workers, connections, more_files }) = room {
+        if let Some(Capacity { workers, connections, more_files }) = room {
             assert!(more_files + 2 * connections < files, "{wanted} of {files}");
             assert!(workers >= 1 && workers <= connections && workers <= files / FILES_A_WORKER);
         }

@@ -7,17 +7,17 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 
 use log::LevelFilter;
 
-use super::connections::Listeners;
 use crate::config::Config;
 use crate::config::user::is_root;
 use crate::http::Site;
 use crate::root::lease::LeaseProbe;
 use crate::root::{CreationGuard, Root, SwapGuard, SymlinkPolicy, shown};
+use crate::server::listen::accept::Listeners;
 use crate::validator_store::watch::WatchStatus;
 use crate::write::Durability;
 
 /// Announces the server on standard output.
-pub(super) fn announce(
+pub(in crate::server) fn announce(
     config: &Config,
     site: &Site,
     watch: &WatchStatus,
