@@ -1,4 +1,5 @@
-//! How many files may be open, and for how many workers and connections there is room then.
+//! How many workers and connections the limit of open files allows. Limits for each address live in
+//! `http`.
 
 use actix_server::ServerBuilder;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -6,36 +7,37 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::root::processors;
 use crate::server::ServerError;
 
-/// With fewer open files the parts of the server cannot be put together.
+/// The server needs at least this many open files to start.
 const LEAST_FILES: usize = 128;
 
-/// Open files that are not for connections, or half of them if that is less.
+/// Open files that are kept back from connections, or half of all if that is less.
 const OTHER_FILES: usize = 128;
 
-/// No more connections than this, unless they are asked for: each may hold a piece of a file in memory.
-const MOST: usize = 20_000;
+/// The highest default limit of connections: each may hold a piece of a file in memory.
+const MOST_BY_DEFAULT: usize = 20_000;
 
-/// With fewer a browser or two have them all.
-const FEW: usize = 64;
+/// Logs a warning below this many connections: one or two browsers could use them all.
+const WARN_BELOW: usize = 64;
 
-/// A worker has four for itself, and is given a part of what there is.
+/// Open files for each worker. A worker needs four for itself; the rest is for its connections.
 const FILES_A_WORKER: usize = 32;
 
-/// The most workers that actix has.
+/// The most workers that actix starts.
 const WORKERS: usize = 512;
 
-/// What there is room for.
+/// The numbers that fit within the limit of open files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) struct Capacity {
     pub(in crate::server) workers: usize,
     pub(in crate::server) connections: usize,
-    /// Files that may be open for answers, besides one a connection.
+    /// Files that may be open for answers beyond one for each connection.
     pub(in crate::server) more_files: usize,
 }
 
 impl Capacity {
-    /// Makes room for so many connections, or for as many as can be; `usize::MAX` is the usual number. What is accepted can be served:
-    /// each connection may have one file open besides its own descriptor.
+    /// Raises the limit of open files and divides it. `connections` is the limit that was asked for;
+    /// `usize::MAX` stands for the default. Each accepted connection can be served, because one open
+    /// file besides its own descriptor is counted for it.
     ///
     /// # Errors
     /// [`ServerError::TooFewFiles`].
@@ -43,7 +45,7 @@ impl Capacity {
         let files = raise_descriptor_limit();
         let room = Self::within(files, connections).ok_or(ServerError::TooFewFiles(files, LEAST_FILES))?;
         let asked = connections < usize::MAX;
-        if room.connections < if asked { connections } else { FEW } {
+        if room.connections < if asked { connections } else { WARN_BELOW } {
             let flag = if asked { format!("--max-connections {connections}: ") } else { String::new() };
             log::warn!(
                 "{flag}this process may open {files} files, which is enough for {} connections; for more raise the limit (ulimit -n, \
@@ -60,8 +62,8 @@ impl Capacity {
         }
         let files_of_clients = files - OTHER_FILES.min(files / 2);
         let connections = match connections {
-            // Not all for connections and one file each: those of HTTP/2 may have more.
-            usize::MAX => (files_of_clients / 5 * 2).min(MOST),
+            // Some files are left over, because an HTTP/2 connection may have several open.
+            usize::MAX => (files_of_clients / 5 * 2).min(MOST_BY_DEFAULT),
             asked => asked.min(files_of_clients / 2),
         };
         let workers = processors().min(WORKERS).min(files / FILES_A_WORKER).min(connections);
@@ -69,14 +71,15 @@ impl Capacity {
         Some(Self { workers, connections, more_files })
     }
 
-    /// Lets more connections than that wait until one ends. A worker has its share of them, rounded up.
+    /// Sets the limits of a server. Each worker accepts its share of the connections, rounded up; more
+    /// wait until one closes.
     pub(in crate::server) fn give(self, builder: ServerBuilder) -> ServerBuilder {
         builder.workers(self.workers).max_concurrent_connections(self.connections.div_ceil(self.workers))
     }
 }
 
-/// Connections, files being sent and displaced versions take descriptors; the soft limit is made for programs
-/// that use select(2). Returns how many there may be.
+/// Raises the soft limit of open files to the hard one and returns it. The soft limit is low only
+/// for programs that use select(2).
 fn raise_descriptor_limit() -> usize {
     let limit = getrlimit(Resource::Nofile);
     let raised = match setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {

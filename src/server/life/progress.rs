@@ -1,4 +1,4 @@
-//! A line on the terminal that tells how far the warm-up of the index is: the one user of `indicatif`.
+//! The progress line of the index on a terminal. The only user of `indicatif`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use crate::http::Store;
 use crate::validator_store::index::IndexState;
 
 /// How often the line is drawn.
-const INTERVAL: Duration = Duration::from_millis(200);
+const DRAW_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Shows the line until the warm-up is over, in a thread of its own. Where standard error is no terminal it shows
-/// nothing.
+/// Starts a thread that shows the line until the index is complete. Shows nothing if standard error
+/// is not a terminal.
 pub(in crate::server) fn show(store: Arc<Store>) {
     if ProgressDrawTarget::stderr().is_hidden() {
         return;
@@ -39,6 +39,6 @@ fn draw(store: &Store) {
             HumanBytes(now.bytes_hashed)
         ));
         line.tick();
-        std::thread::sleep(INTERVAL);
+        std::thread::sleep(DRAW_INTERVAL);
     }
 }

@@ -1,5 +1,6 @@
-//! The configuration, read again: on SIGHUP, and when one of its files changes. What can be changed is changed between two requests, and
-//! no connection ends; of the rest it is said that it waits for the next start. What cannot be used changes nothing.
+//! Reloads the configuration on SIGHUP and when one of its files changes. New options take effect
+//! between two requests, and no connection is closed. Options that need a restart are logged. A
+//! configuration with an error changes nothing. Certificates are reloaded in `listen::tls`.
 
 use std::time::Duration;
 
@@ -9,16 +10,17 @@ use crate::config::Config;
 use crate::http::SiteService;
 use crate::root::WatchedFile;
 
-/// How often the files are looked at.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often the files are checked for changes.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long they must hold still before they are read.
+/// How long the files must stay unchanged before they are read.
 const SETTLE: Duration = Duration::from_millis(200);
 
-/// How many times that is waited for: a program that keeps a file open for ever does not keep it from being read.
-const LONGEST_SAVE: usize = 50;
+/// How many times [`SETTLE`] is waited for. After that the reload goes on even if a program keeps
+/// a file open for writing.
+const MOST_SETTLE_ROUNDS: usize = 50;
 
-/// The options that can be changed.
+/// The options that a reload can change.
 const APPLIED: [&str; 14] = [
     "allow-host",
     "auth",
@@ -36,9 +38,9 @@ const APPLIED: [&str; 14] = [
     "trust-uploads",
 ];
 
-/// Accounts, names and origins are judged together with these: whether everybody who can reach the server may write, and what there
-/// is to read. If one of them is other than at start, nothing is changed: the folder of before with the accounts of the
-/// next one would be open to whom neither configuration lets in.
+/// The options that decide, together with accounts, host names and origins, who may read and write
+/// what. If one of them differs from the start, the reload changes nothing: the old folder with the
+/// new accounts could be open to people whom neither configuration lets in.
 const JUDGED: [&str; 9] = [
     "allow-all",
     "allow-delete",
@@ -51,10 +53,10 @@ const JUDGED: [&str; 9] = [
     "tls-cert",
 ];
 
-/// Reads the configuration anew.
+/// Reads the configuration again.
 pub(in crate::server) type Again = dyn Fn() -> Result<Config, String>;
 
-/// Changes `site` when what `started` came from is something else by now. Goes on for ever.
+/// Applies a changed configuration to `site`. `started` is the one from the start. Never returns.
 pub(in crate::server) async fn watch(
     site: SiteService,
     started: Config,
@@ -62,13 +64,14 @@ pub(in crate::server) async fn watch(
     mut hangup: Option<Signal>,
 ) {
     let mut files = started.watched.clone();
-    // Why the last reading failed: then it is tried again and again, for what is missing may not be one of the files that were read.
+    // Why the last reload failed. It is then tried at every check, because the missing file may not
+    // be one of those that are watched.
     let mut failed: Option<String> = None;
     loop {
         let wanted = match &mut hangup {
-            Some(hangup) => tokio::time::timeout(LOOK, hangup.recv()).await.is_ok(),
+            Some(hangup) => tokio::time::timeout(CHECK_INTERVAL, hangup.recv()).await.is_ok(),
             None => {
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(CHECK_INTERVAL).await;
                 false
             }
         };
@@ -76,7 +79,7 @@ pub(in crate::server) async fn watch(
         if !wanted && failed.is_none() {
             continue;
         }
-        for _ in 0..LONGEST_SAVE {
+        for _ in 0..MOST_SETTLE_ROUNDS {
             tokio::time::sleep(SETTLE).await;
             if !have_changed(&mut files) && !files.iter().any(WatchedFile::is_being_written) {
                 break;
@@ -100,7 +103,7 @@ pub(in crate::server) async fn watch(
     }
 }
 
-/// Looks at all of them.
+/// Reports whether any file has changed. Checks all of them, so that each remembers its new state.
 fn have_changed(files: &mut [WatchedFile]) -> bool {
     let mut changed = false;
     for file in files {

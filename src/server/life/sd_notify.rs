@@ -1,11 +1,13 @@
-//! What the manager of services is told: when requests are answered, and when no more (sd_notify(3); not over vsock).
+//! Tells the service manager when the server is ready, alive and stopping, as sd_notify(3) says.
+//! Sockets of the vsock family are not supported.
 
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
-/// Says that requests are answered from now on, and again and again that the server is alive if that is wanted.
+/// Reports that requests are answered from now on, and starts the watchdog messages if the manager
+/// expects them.
 pub(in crate::server) fn ready() {
     tell("READY=1\n");
     if let Some(limit) = watchdog(|name| std::env::var(name).ok()) {
@@ -13,7 +15,7 @@ pub(in crate::server) fn ready() {
     }
 }
 
-/// Says that the server stops.
+/// Reports that the server stops.
 pub(in crate::server) fn stopping() {
     tell("STOPPING=1\n");
 }
@@ -25,7 +27,8 @@ async fn stay_alive(interval: Duration) {
     }
 }
 
-/// After how long without a word this process is given up, if it is.
+/// Returns how long the manager waits for a watchdog message before it gives the process up, if it
+/// waits for any.
 fn watchdog(variable: impl Fn(&str) -> Option<String>) -> Option<Duration> {
     let whose = variable("WATCHDOG_PID");
     if whose.is_some_and(|whose| whose != std::process::id().to_string()) {
@@ -34,7 +37,7 @@ fn watchdog(variable: impl Fn(&str) -> Option<String>) -> Option<Duration> {
     variable("WATCHDOG_USEC")?.parse().ok().filter(|limit| *limit > 0).map(Duration::from_micros)
 }
 
-/// Tells the manager of services, if there is one.
+/// Sends a message to the service manager, if there is one.
 fn tell(message: &str) {
     let Some(socket) = std::env::var_os("NOTIFY_SOCKET").filter(|socket| !socket.is_empty()) else { return };
     let address = match socket.as_bytes().strip_prefix(b"@") {

@@ -1,5 +1,6 @@
-//! The end, on a signal: with SIGTERM or SIGINT what has begun is brought to its end, and nothing else is; a second one, or
-//! SIGQUIT, ends that as well. An upload that is cut off has never been.
+//! Stopping on a signal. SIGTERM and SIGINT stop accepting connections and let answers and uploads
+//! under way finish, for at most `--shutdown-timeout`. A second signal, or SIGQUIT, cuts them off.
+//! An upload that is cut off changes no file. What systemd is told lives in `sd_notify`.
 
 use std::future::poll_fn;
 use std::io;
@@ -15,7 +16,7 @@ use super::sd_notify;
 use crate::http::Crowd;
 use crate::words::counted;
 
-/// The signals to stop, which do not end the process from now on.
+/// The signals that stop the server. While this value exists they do not end the process.
 pub(in crate::server) struct Signals {
     /// `kill`, and service managers.
     terminate: Signal,
@@ -24,37 +25,38 @@ pub(in crate::server) struct Signals {
     quit: Signal,
 }
 
-/// What a signal asks for.
+/// How a signal asks the server to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wish {
-    /// To bring to its end what has begun. The words say how to make it end at once.
+    /// Finish answers and uploads under way. The text says how to stop at once instead.
     Finish(&'static str),
-    /// Not even that.
+    /// Stop at once.
     Leave,
 }
 
-/// What came first.
+/// What the server waits for while it runs.
 enum Event {
     Ended(io::Result<()>),
     Wished(Wish),
-    /// All connections know that the server stops.
+    /// Every idle connection has been told that the server stops.
     Known,
-    /// There is hardly any time left.
+    /// The shutdown deadline is near.
     Late,
 }
 
-/// The time after a first signal.
+/// The timers that start with the first signal.
 struct Ending {
     again: &'static str,
     known: Option<Pin<Box<Sleep>>>,
     late: Option<Pin<Box<Sleep>>>,
 }
 
-/// Idle connections learn within this time that the server stops; the others are in the midst of an answer.
-const KNOWN: Duration = Duration::from_millis(250);
+/// Idle connections learn of the first signal within this time. The others are in the middle of an
+/// answer.
+const IDLE_TOLD_AFTER: Duration = Duration::from_millis(250);
 
-/// Logs how many connections are about to be cut off this long before the limit.
-const BEFORE: Duration = Duration::from_millis(50);
+/// Logs the connections that are still open this long before the shutdown deadline.
+const WARN_BEFORE_DEADLINE: Duration = Duration::from_millis(50);
 
 impl Signals {
     pub(in crate::server) fn new() -> io::Result<Self> {
@@ -79,7 +81,7 @@ impl Signals {
 impl Ending {
     fn new(again: &'static str, limit: Duration) -> Self {
         let after = |time| Some(Box::pin(tokio::time::sleep(time)));
-        Self { again, known: after(KNOWN), late: after(limit.saturating_sub(BEFORE)) }
+        Self { again, known: after(IDLE_TOLD_AFTER), late: after(limit.saturating_sub(WARN_BEFORE_DEADLINE)) }
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Event> {
@@ -96,7 +98,7 @@ impl Ending {
         if is_over(&mut self.late) { Poll::Ready(Event::Late) } else { Poll::Pending }
     }
 
-    /// Says what the server waits for, if it does.
+    /// Logs how many answers the server still waits for, if any.
     fn tell(&self, crowd: &Crowd) {
         let (under_way, again) = (crowd.under_way() as u64, self.again);
         if under_way > 0 {
@@ -106,8 +108,8 @@ impl Ending {
     }
 }
 
-/// Runs `server` until it has ended, by itself or on a signal, with which `other` ends, too. What takes longer than the limit then
-/// is cut off.
+/// Runs `server` until it ends by itself or on a signal. A signal stops `other` as well. Answers
+/// that take longer than the shutdown limit are cut off.
 pub(in crate::server) async fn run(
     server: Server,
     other: Option<ServerHandle>,
@@ -116,7 +118,7 @@ pub(in crate::server) async fn run(
 ) -> io::Result<()> {
     let handle = server.handle();
     let mut server = pin!(server);
-    // The first time it is asked, it starts its workers.
+    // The first poll starts the workers.
     if let Poll::Ready(ended) = poll_fn(|context| Poll::Ready(server.as_mut().poll(context))).await {
         return ended;
     }
@@ -146,7 +148,7 @@ pub(in crate::server) async fn run(
                 log::info!(
                     "stopping: nobody can connect any more; answers and uploads under way are finished"
                 );
-                // They are told at once; that all have heard it is not waited for here.
+                // Both calls send the request at once; the futures only wait for the end.
                 told = Some((handle.stop(true), other.as_ref().map(|other| other.stop(true))));
                 ending = Some(Ending::new(again, limit));
             }
@@ -159,7 +161,7 @@ pub(in crate::server) async fn run(
     }
 }
 
-/// `1 connection is`, `2 connections are`.
+/// Returns `1 connection is` or `2 connections are`.
 fn cut_off(count: u64) -> String {
     format!("{} {}", counted(count, "connection"), if count == 1 { "is" } else { "are" })
 }

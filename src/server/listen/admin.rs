@@ -1,5 +1,5 @@
-//! The listener at which the server tells of itself, for who watches it, apart from the one at which it serves. It has a worker of
-//! its own: what crowds the site does not keep anybody from asking how it is.
+//! The listener of `--admin-bind`, which answers health and metrics requests. It has its own worker,
+//! so that it still answers when the site is overloaded.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use super::oneshot;
 use crate::http::{Reached, SiteService};
 use crate::server::ServerError;
 
-/// How long a head may take.
+/// How long a request head may take.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
 
-/// How many connections there may be; more wait until one ends.
+/// How many connections may be open; more wait until one closes.
 const CONNECTIONS: usize = 32;
 
-/// Begins to answer at `listeners`, until the process ends or the handle is told to stop.
+/// Answers requests at `listeners` until the process ends or the returned handle is stopped.
 pub(in crate::server) fn start(
     listeners: Vec<TcpListener>,
     site: &SiteService,

@@ -1,4 +1,5 @@
-//! Listeners beside the site: a connection asks one question there, gets one short answer, and ends.
+//! Listeners whose connections carry one request and one short response, then close. They serve the
+//! redirect to HTTPS and `--admin-bind`. Connections of the site live in `accept`.
 
 use std::convert::Infallible;
 use std::net::TcpListener;
@@ -13,13 +14,14 @@ use actix_web::rt::net::TcpStream;
 
 use crate::server::ServerError;
 
-/// How long an answer is given to reach its client.
-const LINGER: Duration = Duration::from_secs(5);
+/// How long the client may take to receive the response.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a connection may be there. actix-http (3.20) has no timer for a body that it does not read.
-const LONGEST: Duration = Duration::from_secs(30);
+/// How long a connection may last. actix-http (3.20) has no timer for a body that it does not read.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Adds the listener to a server. A head may take `head`; a connection for which `enter` has no place is closed.
+/// Adds the listener to a server. `head` limits how long a request head may take. A connection is
+/// closed if `enter` returns `None`.
 pub(in crate::server) fn listen<P: 'static>(
     builder: ServerBuilder,
     listener: TcpListener,
@@ -32,7 +34,7 @@ pub(in crate::server) fn listen<P: 'static>(
         let http = HttpService::build()
             .keep_alive(KeepAlive::Disabled)
             .client_request_timeout(head)
-            .client_disconnect_timeout(LINGER)
+            .client_disconnect_timeout(DISCONNECT_TIMEOUT)
             .finish(fn_service(move |request: Request| {
                 std::future::ready(Ok::<_, Infallible>(answer(&request)))
             }))
@@ -46,7 +48,7 @@ pub(in crate::server) fn listen<P: 'static>(
                     let (http, place) = (Rc::clone(&http), enter(&stream));
                     async move {
                         let Some(_place) = place else { return Ok(()) };
-                        tokio::time::timeout(LONGEST, http.call(stream)).await.unwrap_or(Ok(()))
+                        tokio::time::timeout(CONNECTION_TIMEOUT, http.call(stream)).await.unwrap_or(Ok(()))
                     }
                 }))
             }
