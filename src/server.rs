@@ -1,4 +1,5 @@
-//! Putting the parts together: listeners, workers, the announcement at start.
+//! Starts and runs the server: puts together the folder, the site, the listeners and the workers. How
+//! requests are answered lives in `http`.
 
 mod http2;
 mod life;
@@ -32,13 +33,13 @@ use crate::validator_store::index::keeper::{self, KeeperOptions};
 use crate::validator_store::watch::{self, WatchStatus};
 use crate::write;
 
-/// The flag for the address where the server tells of itself.
+/// The flag for the address of health and metrics.
 const ADMIN: &str = "--admin-bind";
 
-/// The flag for the port from which clients are sent to the encrypted one.
+/// The flag for the port that redirects to HTTPS.
 const REDIRECT: &str = "--redirect-from";
 
-/// The flag for the port at which the site is served.
+/// The flag for the port of the site.
 const PORT: &str = "--port";
 
 /// How long the announcement waits for the watcher; a small tree is done in less.
@@ -52,25 +53,25 @@ const BLOCKING_THREADS: usize = 128;
 pub enum ServerError {
     /// The folder cannot be served.
     Root(RootError),
-    /// An address cannot be listened at, which comes from this flag.
+    /// The server cannot listen at the address, which comes from this flag.
     Listen(SocketAddr, &'static str, io::Error),
-    /// An address, which comes from this flag, is asked for twice.
+    /// The address, which comes from this flag, is given twice.
     Twice(SocketAddr, &'static str),
-    /// A socket cannot be listened at.
+    /// The server cannot listen at a unix socket.
     Socket(SocketError),
     /// The folder that was named for the index lies in the served one.
     CacheServed(PathBuf),
     /// The certificate or its key cannot be used.
     Tls(TlsError),
-    /// The process cannot become that user's.
+    /// The process cannot run as that user, for this reason.
     User(String, String),
-    /// So many files may be open, and so many have to.
+    /// The limit of open files (first) is below what the server needs (second).
     TooFewFiles(usize, usize),
-    /// The sandbox is required and cannot be.
+    /// The sandbox is required but cannot be set up.
     Sandbox(String),
-    /// It comes from what stands there in the configuration file.
+    /// Another error, with the place in the configuration file or environment that caused it.
     At(String, Box<ServerError>),
-    /// One of the others, in words that name a variable of the environment.
+    /// The text of another error, with environment variables in place of flags.
     Said(String),
     /// No thread can be started.
     Thread(io::Error),
@@ -133,7 +134,7 @@ impl fmt::Display for ServerError {
 }
 
 impl ServerError {
-    /// The same, with where its cause stands in the configuration file, if it is one.
+    /// Adds the place in the configuration file or environment that caused the error, if there is one.
     fn placed(self, settings: &Settings) -> Self {
         let option = match &self {
             Self::Root(_) => "root",
@@ -163,7 +164,7 @@ impl ServerError {
 
 impl std::error::Error for ServerError {}
 
-/// What a folder that is not there may have been meant as, as the end of a sentence.
+/// Returns a hint, as the end of a sentence, if the name of a missing folder looks like a mistake.
 fn perhaps_meant(folder: &Path) -> String {
     let name = folder.file_name().and_then(OsStr::to_str).unwrap_or_default();
     match name {
@@ -175,7 +176,7 @@ fn perhaps_meant(folder: &Path) -> String {
     }
 }
 
-/// Serves until a signal to stop. Makes its own runtime. `again` reads the configuration anew, when it is to be reloaded.
+/// Serves until a signal stops it. Creates its own runtime. `again` reads the configuration for a reload.
 ///
 /// # Errors
 /// [`ServerError`], a sentence for the person who started the program.
@@ -214,7 +215,7 @@ fn start(mut config: Config, again: Box<reload::Again>) -> Result<(), ServerErro
             );
         }
     }
-    // From here on there are threads.
+    // Threads start here; the sandbox must be closed before.
     blocking::start().map_err(ServerError::Thread)?;
     let tls = certificates.map(Certificates::acceptor);
     let listeners = Listeners { tls, site, redirect, admin };
@@ -227,7 +228,7 @@ fn start(mut config: Config, again: Box<reload::Again>) -> Result<(), ServerErro
     system.block_on(serve(config, again, Prepared { root, cache, listeners, room, sandbox }))
 }
 
-/// Gives up the rights of root: what only root could do has been done.
+/// Switches to `user` and gives up the rights of root, once everything that needs them is done.
 fn become_user(user: &User, sockets: &[SocketName]) -> Result<(), ServerError> {
     let (uid, gid) = user.ids();
     for socket in sockets {
@@ -236,11 +237,12 @@ fn become_user(user: &User, sockets: &[SocketName]) -> Result<(), ServerError> {
     user.assume().map_err(|why| ServerError::User(user.name().to_owned(), why))
 }
 
-/// Looks whether the server could start: the folder, the index, the certificate, the sandbox, and whether what is to be listened at is there.
-/// That it is free, and that this user may have it, is not asked: the server may be running, as another one.
+/// Checks whether the server could start: the folder, the index, the certificate, the sandbox and the
+/// addresses. Does not check that the ports are free and permitted, because the server may be running
+/// already, as another user.
 ///
 /// # Errors
-/// [`ServerError`], the one with which the server would not start.
+/// The [`ServerError`] that would keep the server from starting.
 pub fn check(config: &Config) -> Result<(), ServerError> {
     let look = || {
         let root = Root::open(&config.root, config.symlinks).map_err(ServerError::Root)?;
@@ -253,7 +255,7 @@ pub fn check(config: &Config) -> Result<(), ServerError> {
     look().map_err(|error: ServerError| error.placed(&config.settings))
 }
 
-/// The folder in which the index is saved, if it is to be and can be.
+/// Opens the folder in which the index is saved. Returns `None` if the index is off or cannot be saved.
 fn index_cache(config: &Config, root: &Root) -> Result<Option<CacheFolder>, ServerError> {
     if config.store.index == IndexMode::Off {
         return Ok(None);
@@ -269,19 +271,19 @@ fn index_cache(config: &Config, root: &Root) -> Result<Option<CacheFolder>, Serv
     }
 }
 
-/// What was made ready before there were threads.
+/// What was prepared before any thread started.
 struct Prepared {
     root: Root,
     cache: Option<CacheFolder>,
     listeners: Listeners,
     room: Capacity,
-    /// What it is, in words.
+    /// A description for the announcement.
     sandbox: String,
 }
 
 async fn serve(config: Config, again: Box<reload::Again>, prepared: Prepared) -> Result<(), ServerError> {
     let Prepared { root, cache, mut listeners, room, sandbox } = prepared;
-    // From here on a signal to stop is not the end of the process, but waits for the server.
+    // From here on a signal no longer ends the process: it is handled once the server runs.
     let signals = stop::Signals::new().map_err(ServerError::Io)?;
     let store = ValidatorStore::new(root, config.store, http::renderer());
     if !config.site.writes.allow_writes() || store.root().interrupted_writes() > 0 {

@@ -35,9 +35,9 @@ pub(in crate::server) struct Capacity {
 }
 
 impl Capacity {
-    /// Raises the limit of open files and divides it. `connections` is the limit that was asked for;
-    /// `usize::MAX` stands for the default. Each accepted connection can be served, because one open
-    /// file besides its own descriptor is counted for it.
+    /// Raises the limit of open files and divides it. `connections` is the limit that was set;
+    /// `usize::MAX` stands for the default. Each accepted connection can be served: it has
+    /// one open file besides its own descriptor.
     ///
     /// # Errors
     /// [`ServerError::TooFewFiles`].
@@ -71,8 +71,8 @@ impl Capacity {
         Some(Self { workers, connections, more_files })
     }
 
-    /// Sets the limits of a server. Each worker accepts its share of the connections, rounded up; more
-    /// wait until one closes.
+    /// Sets the limits of a server. Each worker accepts its share of the connections, rounded up.
+    /// More wait until one closes.
     pub(in crate::server) fn give(self, builder: ServerBuilder) -> ServerBuilder {
         builder.workers(self.workers).max_concurrent_connections(self.connections.div_ceil(self.workers))
     }

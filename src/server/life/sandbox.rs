@@ -1,12 +1,13 @@
-//! How the process is confined at start: what it needs, and what is done where the kernel cannot give it.
+//! Decides what the sandbox lets the process reach, and what happens if the kernel does not support
+//! it. The calls to Landlock live in `root::sandbox`.
 
 use crate::config::Config;
 use crate::root::sandbox::{self, Confinement, Reach, RootUse, SandboxError, SandboxMode, Successor};
 use crate::root::{CacheFolder, Root, SocketName, SymlinkPolicy, shown};
 use crate::server::ServerError;
 
-/// Closes the sandbox, as the configuration says, and tells in words what holds. Whatever needs more than it has been read by
-/// now, and no thread runs yet.
+/// Closes the sandbox as the configuration says and returns a description of it. Called after
+/// everything outside the sandbox has been read, and before any thread starts.
 pub(in crate::server) fn confine(
     config: &Config,
     root: &Root,
@@ -21,7 +22,7 @@ pub(in crate::server) fn confine(
             SandboxMode::Auto | SandboxMode::Off => Ok(format!("off ({why})")),
         };
     }
-    // A server that only reads may not make the files with which it looks what a filesystem can prove.
+    // Examining the filesystem creates files, which the sandbox of a read-only server forbids.
     root.own_filesystem();
     let closed = reach(config, root, cache, sockets)
         .map_err(|error| SandboxError::Kernel(error.to_string()))
@@ -33,7 +34,7 @@ pub(in crate::server) fn confine(
     }
 }
 
-/// Looks whether [`confine`] could do what it is required to.
+/// Checks whether [`confine`] would succeed if the sandbox is required.
 pub(in crate::server) fn check(config: &Config) -> Result<(), ServerError> {
     if config.process.sandbox != SandboxMode::Require {
         return Ok(());

@@ -1,5 +1,5 @@
-//! The listener of `--admin-bind`, which answers health and metrics requests. It has its own worker,
-//! so that it still answers when the site is overloaded.
+//! The listener of `--admin-bind`, which answers health and metrics requests. It has its own
+//! worker, so that it still answers when the site is overloaded.
 
 use std::net::TcpListener;
 use std::time::Duration;

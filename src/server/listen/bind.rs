@@ -1,4 +1,5 @@
-//! Making the listeners, or taking those that were handed over.
+//! Opens the listening sockets, or takes over those that systemd passed in. What happens to accepted
+//! connections lives in `accept`.
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
@@ -14,15 +15,15 @@ use crate::server::{ADMIN, PORT, REDIRECT, ServerError};
 /// standard library asks for, a burst of clients waits for a second and more until they try again.
 const BACKLOG: i32 = 4096;
 
-/// Where the site is served.
+/// The listening sockets of the site.
 pub(in crate::server) struct Site {
     pub(in crate::server) tcp: Vec<TcpListener>,
     pub(in crate::server) unix: Vec<UnixListener>,
-    /// What goes at the end.
+    /// The names of the unix sockets, which are removed when the server ends.
     pub(in crate::server) names: Vec<SocketName>,
 }
 
-/// Listens where the configuration says.
+/// Opens the listening sockets of the site.
 pub(in crate::server) fn site(config: &Config) -> Result<Site, ServerError> {
     if config.listening.origin == Origin::Given {
         let given = given().map_err(|why| ServerError::Io(std::io::Error::other(why)))?;
@@ -44,7 +45,8 @@ pub(in crate::server) fn site(config: &Config) -> Result<Site, ServerError> {
     Ok(site)
 }
 
-/// Looks whether the addresses are this machine's and none is asked for twice, and whether sockets could have their names.
+/// Checks that the addresses belong to this machine, that none is given twice, and that the unix
+/// sockets could be created.
 pub(in crate::server) fn check(config: &Config) -> Result<(), ServerError> {
     if config.listening.origin == Origin::Own {
         config
@@ -61,7 +63,7 @@ pub(in crate::server) fn check(config: &Config) -> Result<(), ServerError> {
     let site = site.iter().map(|address| (address, PORT));
     let beside = config.redirects.iter().map(|address| (address, REDIRECT));
     let all = site.chain(beside).chain(config.admin.iter().map(|address| (address, ADMIN)));
-    // In place of each port another one, which is free: a server may be running.
+    // Binds a free port in place of each one, because the server may be running already.
     let mut stand_ins: Vec<(u16, TcpListener)> = Vec::new();
     for (address, flag) in all {
         let same = stand_ins.iter().find(|(port, _)| *port == address.port() && *port != 0);
