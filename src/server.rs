@@ -1,4 +1,5 @@
-//! Starts and runs the server: puts together the folder, the site, the listeners and the workers. How
+//! Starts and runs the server: puts together the folder, the site, the listeners and the workers.
+//! How
 //! requests are answered lives in `http`.
 
 mod http2;
@@ -134,7 +135,8 @@ impl fmt::Display for ServerError {
 }
 
 impl ServerError {
-    /// Adds the place in the configuration file or environment that caused the error, if there is one.
+    /// Adds the place in the configuration file or environment that caused the error, if there is
+    /// one.
     fn placed(self, settings: &Settings) -> Self {
         let option = match &self {
             Self::Root(_) => "root",
@@ -176,7 +178,8 @@ fn perhaps_meant(folder: &Path) -> String {
     }
 }
 
-/// Serves until a signal stops it. Creates its own runtime. `again` reads the configuration for a reload.
+/// Serves until a signal stops it. Creates its own runtime. `again` reads the configuration for a
+/// reload.
 ///
 /// # Errors
 /// [`ServerError`], a sentence for the person who started the program.
@@ -237,8 +240,10 @@ fn become_user(user: &User, sockets: &[SocketName]) -> Result<(), ServerError> {
     user.assume().map_err(|why| ServerError::User(user.name().to_owned(), why))
 }
 
-/// Checks whether the server could start: the folder, the index, the certificate, the sandbox and the
-/// addresses. Does not check that the ports are free and permitted, because the server may be running
+/// Checks whether the server could start: the folder, the index, the certificate, the sandbox and
+/// the
+/// addresses. Does not check that the ports are free and permitted, because the server may be
+/// running
 /// already, as another user.
 ///
 /// # Errors
@@ -255,7 +260,8 @@ pub fn check(config: &Config) -> Result<(), ServerError> {
     look().map_err(|error: ServerError| error.placed(&config.settings))
 }
 
-/// Opens the folder in which the index is saved. Returns `None` if the index is off or cannot be saved.
+/// Opens the folder in which the index is saved. Returns `None` if the index is off or cannot be
+/// saved.
 fn index_cache(config: &Config, root: &Root) -> Result<Option<CacheFolder>, ServerError> {
     if config.store.index == IndexMode::Off {
         return Ok(None);

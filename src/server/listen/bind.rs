@@ -1,4 +1,5 @@
-//! Opens the listening sockets, or takes over those that systemd passed in. What happens to accepted
+//! Opens the listening sockets, or takes over those that systemd passed in. What happens to
+//! accepted
 //! connections lives in `accept`.
 
 use std::io::ErrorKind;
@@ -11,7 +12,8 @@ use crate::config::{Config, Origin};
 use crate::root::SocketName;
 use crate::server::{ADMIN, PORT, REDIRECT, ServerError};
 
-/// How many connections may wait to be accepted; the kernel allows at most net.core.somaxconn. With the 128 that the
+/// How many connections may wait to be accepted; the kernel allows at most net.core.somaxconn. With
+/// the 128 that the
 /// standard library asks for, a burst of clients waits for a second and more until they try again.
 const BACKLOG: i32 = 4096;
 
@@ -80,7 +82,8 @@ pub(in crate::server) fn check(config: &Config) -> Result<(), ServerError> {
     Ok(())
 }
 
-/// One listener an address that comes from `flag`; with port 0, all take the port the first one got.
+/// One listener an address that comes from `flag`; with port 0, all take the port the first one
+/// got.
 pub(in crate::server) fn addresses(
     addresses: &[SocketAddr],
     flag: &'static str,
