@@ -1,6 +1,5 @@
 //! Starts and runs the server: puts together the folder, the site, the listeners and the workers.
-//! How
-//! requests are answered lives in `http`.
+//! How requests are answered lives in `http`.
 
 mod http2;
 mod life;
@@ -241,10 +240,8 @@ fn become_user(user: &User, sockets: &[SocketName]) -> Result<(), ServerError> {
 }
 
 /// Checks whether the server could start: the folder, the index, the certificate, the sandbox and
-/// the
-/// addresses. Does not check that the ports are free and permitted, because the server may be
-/// running
-/// already, as another user.
+/// the addresses. Does not check that the ports are free and permitted, because the server may be
+/// running already, as another user.
 ///
 /// # Errors
 /// The [`ServerError`] that would keep the server from starting.

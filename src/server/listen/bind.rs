@@ -1,6 +1,6 @@
 //! Opens the listening sockets, or takes over those that systemd passed in. What happens to
-//! accepted
-//! connections lives in `accept`.
+//! accepted connections
+//! lives in `accept`.
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
@@ -13,8 +13,7 @@ use crate::root::SocketName;
 use crate::server::{ADMIN, PORT, REDIRECT, ServerError};
 
 /// How many connections may wait to be accepted; the kernel allows at most net.core.somaxconn. With
-/// the 128 that the
-/// standard library asks for, a burst of clients waits for a second and more until they try again.
+/// the 128 that the standard library asks for, a burst of clients waits for a second and more until they try again.
 const BACKLOG: i32 = 4096;
 
 /// The listening sockets of the site.
