@@ -60,7 +60,7 @@ use std::sync::Arc;
 use actix_web::http::header::HeaderValue;
 
 use crate::access::Access;
-use crate::http::rules::{Extra, Fingerprints, HeaderRules};
+use crate::http::policy::header_rules::{Extra, Fingerprints, HeaderRules};
 use crate::http::{
     self, Encryption, Fallback, Hosts, Limits, Listing, MountedSite, OwnResources, Site, SiteOptions,
     UploadTrust,

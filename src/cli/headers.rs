@@ -5,8 +5,8 @@ use clap::builder::FalseyValueParser;
 
 use super::UsageError;
 use super::file::Rule;
-use crate::http::cors::Origins;
-use crate::http::rules::{self, Extra, Fingerprints, HeaderRules};
+use crate::http::policy::cors::Origins;
+use crate::http::policy::header_rules::{self, Extra, Fingerprints, HeaderRules};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Header fields")]
@@ -42,16 +42,16 @@ impl HeaderArgs {
         let failed = |flag: &str, why: &dyn std::fmt::Display| UsageError(format!("{flag}: {why}"));
         let mut fields = Vec::new();
         if self.security_headers {
-            fields = rules::security();
+            fields = header_rules::security();
             if encrypted {
-                fields.push(rules::strict_transport_security());
+                fields.push(header_rules::strict_transport_security());
             }
         }
         let lines = self.header.iter().filter(|text| !text.trim().is_empty());
-        let own: Result<Vec<_>, _> = lines.map(|line| rules::field_line(line)).collect();
-        rules::set(&mut fields, &own.map_err(|why| failed("--header", &why))?);
+        let own: Result<Vec<_>, _> = lines.map(|line| header_rules::field_line(line)).collect();
+        header_rules::set(&mut fields, &own.map_err(|why| failed("--header", &why))?);
         let common = Extra {
-            cache_control: rules::cache_control(&self.cache_control)
+            cache_control: header_rules::cache_control(&self.cache_control)
                 .map_err(|why| failed("--cache-control", &why))?,
             fields,
             origins: Origins::parse(self.cors.iter().map(String::as_str))

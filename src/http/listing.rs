@@ -12,12 +12,13 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::accept::{Form, preferred_form};
-use super::error::Problem;
-use super::fields::{Fields, insert, set};
-use super::html::CONTENT_SECURITY_POLICY;
-use super::rules::Extra;
-use super::{Site, access};
+use crate::http::Site;
+use crate::http::message::accept::{Form, preferred_form};
+use crate::http::message::fields::{Fields, insert, set};
+use crate::http::message::html::CONTENT_SECURITY_POLICY;
+use crate::http::message::problem::Problem;
+use crate::http::policy::auth;
+use crate::http::policy::header_rules::Extra;
 use crate::resource_path::ResourcePath;
 use crate::root::OpenError;
 use crate::semantics::integrity::{IntegrityAlgorithm, IntegrityDigest};
@@ -124,7 +125,7 @@ pub(super) async fn generate(
 ) -> Result<Generated, NotListed> {
     let form = preferred_form(request);
     let part = Part::of(form, request.uri().query());
-    let question = Question::new(site, path, (form, part), access::visitor(request));
+    let question = Question::new(site, path, (form, part), auth::visitor(request));
     Ok(Generated::new(form, part, site.listings.list(question).await?))
 }
 

@@ -1,11 +1,15 @@
 //! A site for the tests of the modules below.
 
-use super::rules::HeaderRules;
-use super::*;
+use std::sync::Arc;
+
+use crate::http::policy::header_rules::HeaderRules;
+use crate::http::*;
+use crate::resource_path::Dotfiles;
 use crate::root::{Root, SymlinkPolicy};
-use crate::validator_store::StoreOptions;
 use crate::validator_store::digest::DigestAlgorithm;
 use crate::validator_store::index::IndexMode;
+use crate::validator_store::{StoreOptions, ValidatorStore};
+use crate::write::WriteOptions;
 
 pub(super) fn site(folder: &std::path::Path) -> Site {
     let root = Root::open(folder, SymlinkPolicy::Within).unwrap();

@@ -5,8 +5,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Source, UsageError, unknown};
 use crate::access::Right;
-use crate::http::cors::Origins;
-use crate::http::rules::{self, Field, HeaderRule};
+use crate::http::policy::cors::Origins;
+use crate::http::policy::header_rules::{self, Field, HeaderRule};
 use crate::resource_path::pattern::PathPattern;
 
 const KEYS: [&str; 7] =
@@ -61,15 +61,15 @@ fn parse(source: Source<'_>, at: usize, table: &DeTable<'_>) -> Result<Rule, Usa
             }
             "cache-control" => {
                 let text = text(source, value)?;
-                cache_control = Some(rules::cache_control(text).map_err(|why| failed(&why))?);
+                cache_control = Some(header_rules::cache_control(text).map_err(|why| failed(&why))?);
             }
             "content-type" => {
                 let text = text(source, value)?;
-                content_type = Some(rules::content_type(text).map_err(|why| failed(&why))?);
+                content_type = Some(header_rules::content_type(text).map_err(|why| failed(&why))?);
             }
             "content-encoding" => {
                 let text = text(source, value)?;
-                content_encoding = Some(rules::content_encoding(text).map_err(|why| failed(&why))?);
+                content_encoding = Some(header_rules::content_encoding(text).map_err(|why| failed(&why))?);
             }
             "headers" => fields = header_fields(source, at, value)?,
             "cors" => origins = Some(Origins::parse(texts(source, value)?).map_err(|why| failed(&why))?),
@@ -115,7 +115,7 @@ fn header_fields(
             return Err(source.error(at, why));
         }
         for text in lines {
-            fields.push(rules::field(name, text).map_err(|why| source.error(at, why))?);
+            fields.push(header_rules::field(name, text).map_err(|why| source.error(at, why))?);
         }
     }
     Ok(fields)

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::part::{Page, Part};
 use super::rows::{Item, Rows};
-use crate::http::html::{END_OF_PAGE, begin_page, escape};
+use crate::http::message::html::{END_OF_PAGE, begin_page, escape};
 use crate::resource_path::{ResourcePath, encode_segment};
 
 /// On a narrow screen size and date stand below the name, which has the whole width then.

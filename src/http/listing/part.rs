@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
-use crate::http::accept::Form;
+use crate::http::message::accept::Form;
 
 /// How many entries a page has unless the client says otherwise.
 const PAGE: NonZeroUsize = NonZeroUsize::new(1000).unwrap();

@@ -17,7 +17,7 @@ use super::rows::{Audience, Rows, View};
 use super::{NotListed, json, page};
 use crate::access::{Access, Visitor};
 use crate::http::Store;
-use crate::http::accept::Form;
+use crate::http::message::accept::Form;
 use crate::resource_path::{Dotfiles, ResourcePath};
 use crate::root::{OpenError, processors};
 use crate::validator_store::digest::Digest;

@@ -1,0 +1,4 @@
+//! GET and HEAD.
+
+pub(in crate::http) mod get;
+mod missing;
