@@ -1,4 +1,5 @@
 //! GET and HEAD.
 
+pub(in crate::http) mod decide;
 pub(in crate::http) mod get;
 mod missing;

@@ -13,7 +13,8 @@ use crate::access::{Right, Visitor};
 use crate::http::listing::Listings;
 use crate::http::message::problem::Problem;
 use crate::http::observation::metrics::Metrics;
-use crate::http::policy::header_rules::{self, Extra, Kept, Writable};
+use crate::http::policy::header_rules::{self, Extra, Writable};
+use crate::http::representation::cached_heads::CachedHeads;
 use crate::http::representation::held;
 use crate::http::{Crowd, Fields};
 use crate::resource_path::{Dotfiles, Form, ResourcePath};
@@ -150,8 +151,8 @@ impl Site {
     }
 
     /// The same for an entry, of whose answers more is kept.
-    pub(in crate::http) fn kept(&self, entry: &Entry<Fields>) -> Arc<Kept> {
-        entry.rendered().keeping.get(self.edition, || self.extra_of_file(entry.path(), entry.rendered()))
+    pub(in crate::http) fn kept(&self, entry: &Entry<Fields>) -> Arc<CachedHeads> {
+        entry.rendered().head_slot.get(self.edition, || self.extra_of_file(entry.path(), entry.rendered()))
     }
 
     /// The fields of a 404 for a program, where they are the same for everybody.

@@ -24,7 +24,9 @@ use crate::http::message::problem::Problem;
 use crate::http::observation::access_log;
 use crate::http::policy::connection_limit::Crowd;
 use crate::http::policy::origin::is_host;
-use crate::http::read::get::{Outcome, content_of, decide};
+use crate::http::read::decide::{Outcome, decide};
+use crate::http::read::get::content_of;
+use crate::http::representation::cached_heads::Heads;
 use crate::http::representation::respond::Content;
 use crate::http::representation::{body, respond};
 use crate::http::{Fallback, Site};
@@ -188,7 +190,7 @@ impl Express {
             _ => Conditions::of(&question.conditions),
         };
         let representation = fields::representation(entry, &kept.extra);
-        let heads = kept.heads.get_or_init(|| Heads::of(&representation, now));
+        let heads = kept.heads.get_or_init(|| render_heads(&representation, now));
         let part: Vec<u8>;
         let (status, head, range) =
             match decide(&question.method, &conditions, entry.validators(), length, now) {
@@ -243,25 +245,15 @@ impl Express {
     }
 }
 
-/// The heads of the answers from one entry, without their dates. Made when they are first wanted, and kept with the
-/// fields of the entry.
-#[derive(Clone, Debug)]
-pub(in crate::http) struct Heads {
-    whole: Box<[u8]>,
-    not_modified: Box<[u8]>,
-}
-
-impl Heads {
-    /// A `Last-Modified` that is not in the future belongs into them: it is checked by who uses them.
-    fn of(representation: &Representation<'_>, now: HttpDate) -> Self {
-        let whole = head(StatusCode::OK, Some(representation.length), |head| {
-            respond::describe(head, representation, now);
-        });
-        let not_modified = head(StatusCode::NOT_MODIFIED, None, |head| {
-            respond::revalidate(head, representation, now);
-        });
-        Self { whole: whole.into(), not_modified: not_modified.into() }
-    }
+/// Renders the heads of one entry. A `Last-Modified` that is not in the future belongs into them: the caller has checked that.
+fn render_heads(representation: &Representation<'_>, now: HttpDate) -> Heads {
+    let whole = head(StatusCode::OK, Some(representation.length), |head| {
+        respond::describe(head, representation, now);
+    });
+    let not_modified = head(StatusCode::NOT_MODIFIED, None, |head| {
+        respond::revalidate(head, representation, now);
+    });
+    Heads { whole: whole.into(), not_modified: not_modified.into() }
 }
 
 fn part_head(representation: &Representation<'_>, range: ByteRange, now: HttpDate) -> Vec<u8> {

@@ -10,7 +10,8 @@ use actix_web::http::header::{
 };
 
 use crate::http::message::media_types::MediaType;
-use crate::http::policy::header_rules::{Extra, Keeping};
+use crate::http::policy::header_rules::Extra;
+use crate::http::representation::cached_heads::HeadSlot;
 use crate::semantics::entity_tag::EntityTagList;
 use crate::semantics::http_date::{self, HttpDate};
 use crate::semantics::integrity::IntegrityAlgorithm;
@@ -35,7 +36,7 @@ pub struct Fields {
     /// `Vary`.
     pub vary: Option<HeaderValue>,
     /// What else is sent with it.
-    pub(in crate::http) keeping: Keeping,
+    pub(in crate::http) head_slot: HeadSlot,
 }
 
 /// A selected representation, as far as a response describes it.
@@ -112,7 +113,7 @@ impl Fields {
             content_type,
             content_encoding: None,
             vary: None,
-            keeping: Keeping::default(),
+            head_slot: HeadSlot::default(),
         }
     }
 }

@@ -5,13 +5,10 @@ mod fingerprint;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::OnceLock;
 
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use arc_swap::ArcSwapOption;
 use mime_guess::mime::Mime;
 
-use crate::http::connection::fast_path::Heads;
 use crate::http::message::fields::ResponseFields;
 use crate::http::message::html::CONTENT_SECURITY_POLICY;
 pub use crate::http::policy::confinement::Confinement;
@@ -361,41 +358,6 @@ fn says_immutable(value: &HeaderValue) -> bool {
 
 fn directives(value: &HeaderValue) -> impl Iterator<Item = &str> {
     value.to_str().unwrap_or_default().split(',').map(str::trim).filter(|directive| !directive.is_empty())
-}
-
-/// What is sent with the answers from an entry, and their heads: made when it is first wanted, and again when the rules
-/// have changed.
-#[derive(Debug)]
-pub(in crate::http) struct Kept {
-    edition: u64,
-    pub(in crate::http) extra: Arc<Extra>,
-    pub(in crate::http) heads: OnceLock<Heads>,
-}
-
-/// The place beside an entry where that is kept.
-#[derive(Debug, Default)]
-pub(in crate::http) struct Keeping(ArcSwapOption<Kept>);
-
-impl Keeping {
-    /// What is kept of this edition of the rules, or what `make` makes.
-    pub(in crate::http) fn get(&self, edition: u64, make: impl FnOnce() -> Arc<Extra>) -> Arc<Kept> {
-        let kept = self.0.load();
-        match kept.as_ref() {
-            Some(kept) if kept.edition == edition => Arc::clone(kept),
-            _ => {
-                let kept = Arc::new(Kept { edition, extra: make(), heads: OnceLock::new() });
-                self.0.store(Some(Arc::clone(&kept)));
-                kept
-            }
-        }
-    }
-}
-
-impl Clone for Keeping {
-    /// For another answer: nothing is kept of it yet.
-    fn clone(&self) -> Self {
-        Self::default()
-    }
 }
 
 #[cfg(test)]

@@ -10,16 +10,14 @@ use crate::http::listing::{self, Generated, NotListed};
 use crate::http::message::fields::{self, Conditions, Fields, Representation};
 use crate::http::message::media_types;
 use crate::http::message::problem::Problem;
+use crate::http::read::decide::{Outcome, decide};
 use crate::http::read::missing::{not_found, not_found_page};
 use crate::http::representation::body::{FileBody, Rechecking};
 use crate::http::representation::respond::{self, Content};
 use crate::http::{Listing, Site};
 use crate::resource_path::{Dotfiles, Form, PathError, ResourcePath, Target, encode_segment};
 use crate::root::{Node, OpenDirectory, OpenError, OpenFile};
-use crate::semantics::http_date::HttpDate;
 use crate::semantics::integrity::{IntegrityAlgorithm, IntegrityDigest};
-use crate::semantics::preconditions::{MethodClass, PreconditionField, Verdict};
-use crate::semantics::range::{ByteRange, Selection};
 use crate::semantics::validators::Validators;
 use crate::validator_store::text::Text;
 use crate::validator_store::{Entry, Found, Patience, Steadiness, Unhashed};
@@ -39,27 +37,6 @@ pub(super) enum Selected {
     NotListed(NotListed),
     /// A directory that was asked for without its slash.
     DirectoryWithoutSlash,
-}
-
-/// What preconditions and ranges make of a representation. No status codes here.
-#[derive(Debug, PartialEq, Eq)]
-pub(in crate::http) enum Outcome {
-    NotModified,
-    Failed(PreconditionField),
-    Unsatisfiable,
-    Whole,
-    Part(ByteRange),
-    Parts(Vec<ByteRange>),
-}
-
-impl Outcome {
-    /// Whether the representation, or a part of it, is the content of the response (of that to GET, if it is HEAD).
-    fn sends_bytes(&self) -> bool {
-        match self {
-            Self::Whole | Self::Part(_) | Self::Parts(_) => true,
-            Self::NotModified | Self::Failed(_) | Self::Unsatisfiable => false,
-        }
-    }
 }
 
 /// What can be told of the digest that a request wants (RFC 9530 4).
@@ -275,33 +252,6 @@ fn repr_digest(digest: &IntegrityDigest) -> Option<HeaderValue> {
     HeaderValue::from_str(&digest.repr_digest()).ok()
 }
 
-/// RFC 9110 13.2.2, steps 1 to 5, then the method. Ranges are for GET only (14.2).
-pub(in crate::http) fn decide(
-    method: &Method,
-    conditions: &Conditions<'_>,
-    current: &Validators,
-    length: u64,
-    now: HttpDate,
-) -> Outcome {
-    match conditions.preconditions.evaluate(MethodClass::Read, Some(current)) {
-        Verdict::NotModified => return Outcome::NotModified,
-        Verdict::Failed(field) => return Outcome::Failed(field),
-        Verdict::Perform => {}
-    }
-    let Some(range) = &conditions.range else { return Outcome::Whole };
-    // A client that puts parts together says with If-Range which version they have to be of.
-    let holds = conditions.if_range.as_ref().is_none_or(|if_range| if_range.holds(current, now));
-    if *method != Method::GET || !holds {
-        return Outcome::Whole;
-    }
-    match range.select(length) {
-        Selection::Whole => Outcome::Whole,
-        Selection::Single(range) => Outcome::Part(range),
-        Selection::Multiple(ranges) => Outcome::Parts(ranges),
-        Selection::Unsatisfiable => Outcome::Unsatisfiable,
-    }
-}
-
 /// A large file whose digest is not known.
 ///
 /// One that holds still has no tag yet, because one that will be another later is of no use, but the date that it keeps once it is
@@ -401,6 +351,3 @@ pub(super) async fn find(
         Found::Directory(directory) => Err(directory),
     })
 }
-
-#[cfg(test)]
-mod tests;
