@@ -3,5 +3,6 @@
 mod dispatch;
 mod health;
 pub(in crate::http) mod https_redirect;
+mod metrics_page;
 pub(in crate::http) mod mount;
 pub(in crate::http) mod site_service;

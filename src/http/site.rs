@@ -9,16 +9,19 @@ use actix_web::HttpResponse;
 use actix_web::dev::RequestHead;
 use actix_web::http::header::{self, HeaderValue};
 
-use crate::access::{Right, Visitor};
+use crate::access::{Right, Visitor, Writers};
 use crate::http::listing::Listings;
+use crate::http::message::media_types::{self, MediaType};
 use crate::http::message::problem::Problem;
 use crate::http::observation::metrics::Metrics;
+use crate::http::policy::confinement::{Confinement, UploadTrust};
 use crate::http::policy::header_rules::{self, Extra, Writable};
 use crate::http::representation::cached_heads::CachedHeads;
 use crate::http::representation::held;
-use crate::http::{Crowd, Fields};
+use crate::http::{Crowd, Fields, Hosts};
 use crate::resource_path::{Dotfiles, Form, ResourcePath};
 use crate::root::Root;
+use crate::validator_store::text::Text;
 use crate::validator_store::watch::WatchStatus;
 use crate::validator_store::{Entry, ValidatorStore};
 use crate::write::{Deletes, Uploads, WriteOptions, Writer};
@@ -182,6 +185,48 @@ impl Site {
             headers.insert(header::CACHE_CONTROL, value);
         }
         extra.origins.allow(&head.headers, headers);
+    }
+
+    /// The content coding under which a file at `path` is sent.
+    pub(in crate::http) fn coding_at(&self, path: &ResourcePath<'_>) -> Option<HeaderValue> {
+        let ruled = self.extra(path).content_encoding.clone();
+        ruled.or_else(|| MediaType::of(path.name(), Text::Other).coding)
+    }
+
+    /// Finds out what is sent with a file at `path` besides `fields`, which describe it.
+    pub(in crate::http) fn extra_of_file(&self, path: &ResourcePath<'_>, fields: &Fields) -> Arc<Extra> {
+        let mut extra = self.extra(path);
+        let confinement = self.confinement(path, fields, &extra);
+        if extra.confinement != confinement {
+            Arc::make_mut(&mut extra).confinement = confinement;
+        }
+        extra
+    }
+
+    /// What browsers may do with the file at `path`, which is described by `fields` and `extra`.
+    fn confinement(&self, path: &ResourcePath<'_>, fields: &Fields, extra: &Extra) -> Confinement {
+        let media_type = extra.content_type.as_ref().unwrap_or(&fields.content_type);
+        match media_types::is_active(media_type) && !self.trusts_writers_of(path) {
+            true => Confinement::Sandbox,
+            false => Confinement::None,
+        }
+    }
+
+    fn trusts_writers_of(&self, path: &ResourcePath<'_>) -> bool {
+        let options = &self.options;
+        if options.writes.uploads == Uploads::Refused || options.trust == UploadTrust::All {
+            return true;
+        }
+        match options.access.writers(path) {
+            Writers::Nobody | Writers::Editors => true,
+            Writers::Others => {
+                let names = match &options.hosts {
+                    Hosts::Loopback(names) => Some(names),
+                    Hosts::Any => None,
+                };
+                options.access.is_empty() && names.is_some_and(Vec::is_empty)
+            }
+        }
     }
 
     /// The served folder.

@@ -113,7 +113,7 @@ impl Express {
             _ => return None,
         }
         let question = Question::of(&request)?;
-        match self.crowd.count_request(self.peer, None) {
+        match self.crowd.count_request(self.peer) {
             Err(problem) => self.refuse(&question, problem),
             // The other lane need not count again what is answered there.
             Ok(()) => self.find(&question).or_else(|| {

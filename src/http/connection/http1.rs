@@ -25,6 +25,7 @@ use crate::http::connection::fast_path::{Answer, Express};
 use crate::http::connection::framing::{Admitted, Framing};
 use crate::http::connection::target;
 pub(crate) use crate::http::connection::turn::Turn;
+use crate::http::policy::limits::READ;
 use crate::http::{Limits, UnderWay};
 pub(crate) use answering::Opening;
 use answering::Received;
@@ -40,9 +41,6 @@ const HELD_LIMIT: usize = 64 * 1024;
 
 /// When the server stops, a request may be on its way: so long it may take to come.
 const LAST_CHANCE: Duration = Duration::from_secs(1);
-
-/// How much is read at once where actix lends no buffer.
-pub(in crate::http) const READ: usize = 4096;
 
 /// How much of a body is handed on at a stretch. actix-http (3.20) reads into a buffer that grows to 256 KiB, copying it
 /// each time, before it decodes any of it: in portions the same small buffer is used again and again.

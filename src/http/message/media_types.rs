@@ -7,8 +7,6 @@ use std::path::Path;
 
 use actix_web::http::header::HeaderValue;
 
-use crate::http::Site;
-use crate::resource_path::ResourcePath;
 use crate::validator_store::text::Text;
 
 const OCTET_STREAM: &str = "application/octet-stream";
@@ -156,14 +154,6 @@ impl MediaType {
         };
         let value = HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static(OCTET_STREAM));
         Self { value, coding }
-    }
-}
-
-impl Site {
-    /// The content coding under which a file at `path` is sent.
-    pub(in crate::http) fn coding_at(&self, path: &ResourcePath<'_>) -> Option<HeaderValue> {
-        let ruled = self.extra(path).content_encoding.clone();
-        ruled.or_else(|| MediaType::of(path.name(), Text::Other).coding)
     }
 }
 

@@ -4,17 +4,10 @@
 //! same origin keep in the browser. So a document with scripts is dangerous where its author may do less than its visitors. There it
 //! goes into a sandbox, where it is a page of no origin, runs nothing, and is saved instead of shown.
 
-use std::sync::Arc;
-
 use actix_web::http::header::{self, HeaderValue};
 
-use crate::access::Writers;
-use crate::http::message::fields::{Fields, ResponseFields};
-use crate::http::message::media_types;
+use crate::http::message::fields::ResponseFields;
 use crate::http::policy::header_rules::Extra;
-use crate::http::{Hosts, Site};
-use crate::resource_path::ResourcePath;
-use crate::write::Uploads;
 
 const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox");
 const ATTACHMENT: HeaderValue = HeaderValue::from_static("attachment");
@@ -38,44 +31,6 @@ pub enum Confinement {
     None,
     /// Save it. If they show it all the same, it is a page of no origin, without scripts.
     Sandbox,
-}
-
-impl Site {
-    /// Finds out what is sent with a file at `path` besides `fields`, which describe it.
-    pub(in crate::http) fn extra_of_file(&self, path: &ResourcePath<'_>, fields: &Fields) -> Arc<Extra> {
-        let mut extra = self.extra(path);
-        let confinement = self.confinement(path, fields, &extra);
-        if extra.confinement != confinement {
-            Arc::make_mut(&mut extra).confinement = confinement;
-        }
-        extra
-    }
-
-    /// What browsers may do with the file at `path`, which is described by `fields` and `extra`.
-    fn confinement(&self, path: &ResourcePath<'_>, fields: &Fields, extra: &Extra) -> Confinement {
-        let media_type = extra.content_type.as_ref().unwrap_or(&fields.content_type);
-        match media_types::is_active(media_type) && !self.trusts_writers_of(path) {
-            true => Confinement::Sandbox,
-            false => Confinement::None,
-        }
-    }
-
-    fn trusts_writers_of(&self, path: &ResourcePath<'_>) -> bool {
-        let options = &self.options;
-        if options.writes.uploads == Uploads::Refused || options.trust == UploadTrust::All {
-            return true;
-        }
-        match options.access.writers(path) {
-            Writers::Nobody | Writers::Editors => true,
-            Writers::Others => {
-                let names = match &options.hosts {
-                    Hosts::Loopback(names) => Some(names),
-                    Hosts::Any => None,
-                };
-                options.access.is_empty() && names.is_some_and(Vec::is_empty)
-            }
-        }
-    }
 }
 
 impl Confinement {

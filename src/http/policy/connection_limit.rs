@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::access::Network;
-use crate::http::connection::http1::Turn;
 use crate::http::message::problem::Problem;
 use crate::http::policy::limits::Limits;
 use crate::http::policy::rate_limit::Rates;
@@ -127,19 +126,12 @@ impl Crowd {
         }
     }
 
-    /// Counts a request, once, whichever way it goes.
+    /// Counts a request. The caller sees to it that each is counted once.
     ///
     /// # Errors
     /// 429, if it came too early.
-    pub(in crate::http) fn count_request(
-        &self,
-        peer: Option<SocketAddr>,
-        turn: Option<&Turn>,
-    ) -> Result<(), Problem> {
+    pub(in crate::http) fn count_request(&self, peer: Option<SocketAddr>) -> Result<(), Problem> {
         let Some((rates, peer)) = self.rates.as_ref().zip(peer) else { return Ok(()) };
-        if turn.is_some_and(Turn::take_count) {
-            return Ok(());
-        }
         rates.count(Network::of(peer.ip()), Instant::now()).map_err(|wait| {
             self.too_early.fetch_add(1, Ordering::Relaxed);
             Problem::too_early(wait)

@@ -3,7 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::http::connection::http1::READ;
+/// How many bytes are read from a connection at a time.
+pub(in crate::http) const READ: usize = 4096;
 
 /// What a client may take and ask for, at most.
 #[derive(Clone, Debug)]

@@ -9,12 +9,13 @@ use actix_web::http::{Method, Version};
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::access::Visitor;
+use crate::http::connection::turn::Turn;
 use crate::http::message::problem::Problem;
-use crate::http::observation::{access_log, metrics};
+use crate::http::observation::access_log;
 use crate::http::policy::{auth, cors, origin};
 use crate::http::read::get;
 use crate::http::representation::respond;
-use crate::http::service::health;
+use crate::http::service::{health, metrics_page};
 use crate::http::site::Site;
 use crate::http::site::options::OwnResources;
 use crate::http::write::put;
@@ -33,7 +34,7 @@ impl Site {
         request: &HttpRequest,
         payload: &mut Payload,
     ) -> HttpResponse {
-        if let Err(problem) = self.crowd.count_request(request.head().peer_addr, request.conn_data()) {
+        if let Err(problem) = self.count_once(request.head(), request.conn_data()) {
             put::skip_few(request.head(), payload).await;
             return problem.respond(request);
         }
@@ -55,11 +56,20 @@ impl Site {
         response
     }
 
+    /// Counts a request against the rate of its address, unless that was done before it came here: on the connection, or while the
+    /// client waited for `100 Continue`.
+    pub(super) fn count_once(&self, head: &RequestHead, turn: Option<&Turn>) -> Result<(), Problem> {
+        match turn.is_some_and(Turn::take_count) {
+            true => Ok(()),
+            false => self.crowd.count_request(head.peer_addr),
+        }
+    }
+
     /// What the server tells of itself.
     pub(in crate::http) fn tell(&self, method: &Method, path: &str) -> Option<HttpResponse> {
         match *method {
             Method::GET | Method::HEAD if path == HEALTH => Some(health::respond(self)),
-            Method::GET | Method::HEAD if path == METRICS => Some(metrics::respond(self)),
+            Method::GET | Method::HEAD if path == METRICS => Some(metrics_page::respond(self)),
             _ => None,
         }
     }

@@ -55,7 +55,7 @@ impl SiteService {
     pub async fn expect(self, request: Request) -> Result<Request, HttpResponse> {
         let (site, began) = (self.0.load_full(), Instant::now());
         let (path, turn) = (request.path(), request.conn_data::<Turn>());
-        let refused = match site.crowd.count_request(request.head().peer_addr, turn) {
+        let refused = match site.count_once(request.head(), turn) {
             Err(problem) => Err(problem.respond_to(request.head())),
             Ok(()) => {
                 let refused = site.refuse_early(request.head(), path).await;

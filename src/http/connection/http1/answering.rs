@@ -7,8 +7,9 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{READ, TurnStream};
+use super::TurnStream;
 use crate::http::connection::fast_path::Answer;
+use crate::http::policy::limits::READ;
 
 /// How much of an answer is written before other connections get their turn.
 const STRETCH: usize = 1 << 20;

@@ -9,8 +9,9 @@ use std::task::{Context, Poll, ready};
 use actix_web::http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{READ, REST_LIMIT, TurnStream};
+use super::{REST_LIMIT, TurnStream};
 use crate::http::connection::fast_path;
+use crate::http::policy::limits::READ;
 
 impl<S> TurnStream<S> {
     /// Ends the connection towards actix, as if the client had gone. Who began a head is told why.
