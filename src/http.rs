@@ -32,16 +32,16 @@ pub(crate) use connection::h2_streams::Streams;
 pub(crate) use connection::http1::Opening;
 pub use connection::http1::{TurnStream, remember_turn};
 pub(crate) use message::fields::date;
-pub use message::fields::{Fields, renderer};
 pub use policy::confinement::UploadTrust;
 pub(crate) use policy::connection_limit::{Crowd, UnderWay};
 pub use policy::limits::{LARGEST_HEAD, Limits, Rate, SMALLEST_HEAD};
 pub use policy::origin::{Encryption, Hosts};
+pub use representation::fields::{Fields, Store, renderer};
 pub(crate) use service::https_redirect::to_https;
 pub use service::mount::MountedSite;
 pub use service::site_service::{Reached, SiteService};
+pub use site::Site;
 pub use site::options::{Fallback, Listing, OwnResources, SiteOptions};
-pub use site::{Site, Store};
 
 #[cfg(test)]
 mod tests;

@@ -14,11 +14,12 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use crate::http::Site;
 use crate::http::message::accept::{Form, preferred_form};
-use crate::http::message::fields::{Fields, insert, set};
+use crate::http::message::fields::{insert, set};
 use crate::http::message::html::CONTENT_SECURITY_POLICY;
 use crate::http::message::problem::Problem;
 use crate::http::policy::auth;
 use crate::http::policy::header_rules::Extra;
+use crate::http::representation::fields::Fields;
 use crate::resource_path::ResourcePath;
 use crate::root::OpenError;
 use crate::semantics::integrity::{IntegrityAlgorithm, IntegrityDigest};

@@ -17,18 +17,16 @@ use crate::http::observation::metrics::Metrics;
 use crate::http::policy::confinement::{Confinement, UploadTrust};
 use crate::http::policy::header_rules::{self, Extra, Writable};
 use crate::http::representation::cached_heads::CachedHeads;
+use crate::http::representation::fields::Store;
 use crate::http::representation::held;
 use crate::http::{Crowd, Fields, Hosts};
 use crate::resource_path::{Dotfiles, Form, ResourcePath};
 use crate::root::Root;
+use crate::validator_store::Entry;
 use crate::validator_store::text::Text;
 use crate::validator_store::watch::WatchStatus;
-use crate::validator_store::{Entry, ValidatorStore};
 use crate::write::{Deletes, Uploads, WriteOptions, Writer};
 use options::SiteOptions;
-
-/// The store with what this edge keeps beside an entry.
-pub type Store = ValidatorStore<Fields>;
 
 /// A folder presented over HTTP. Applications use [`crate::service`].
 pub struct Site {

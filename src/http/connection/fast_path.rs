@@ -19,7 +19,7 @@ use crate::http::connection::http1::Turn;
 use crate::http::connection::response::Body;
 pub(in crate::http) use crate::http::connection::response::{Answer, farewell};
 pub(crate) use crate::http::connection::response::{not_encrypted, too_many_connections};
-use crate::http::message::fields::{self, Conditions, Representation, RequestFields, ResponseFields};
+use crate::http::message::fields::{self, Conditions, RequestFields, ResponseFields};
 use crate::http::message::problem::Problem;
 use crate::http::observation::access_log;
 use crate::http::policy::connection_limit::Crowd;
@@ -27,6 +27,7 @@ use crate::http::policy::origin::is_host;
 use crate::http::read::decide::{Outcome, decide};
 use crate::http::read::get::content_of;
 use crate::http::representation::cached_heads::Heads;
+use crate::http::representation::fields::{Fields, Representation, representation};
 use crate::http::representation::respond::Content;
 use crate::http::representation::{body, respond};
 use crate::http::{Fallback, Site};
@@ -171,12 +172,7 @@ impl Express {
         self.send(site, question, StatusCode::NOT_FOUND, &head, length, body)
     }
 
-    fn respond(
-        &self,
-        site: &Site,
-        question: &Question<'_>,
-        entry: &Arc<Entry<fields::Fields>>,
-    ) -> Option<Answer> {
+    fn respond(&self, site: &Site, question: &Question<'_>, entry: &Arc<Entry<Fields>>) -> Option<Answer> {
         let (now, length) = (fields::now(), entry.stamp().size);
         if entry.date().is_some_and(|date| date.take(now).is_none()) {
             return None;
@@ -189,7 +185,7 @@ impl Express {
             0 => Conditions::default(),
             _ => Conditions::of(&question.conditions),
         };
-        let representation = fields::representation(entry, &kept.extra);
+        let representation = representation(entry, &kept.extra);
         let heads = kept.heads.get_or_init(|| render_heads(&representation, now));
         let part: Vec<u8>;
         let (status, head, range) =

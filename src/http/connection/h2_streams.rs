@@ -77,10 +77,6 @@ enum Taken {
     More { _place: OpenPlace },
 }
 
-/// A mark on answers that are read from an open file.
-#[derive(Clone, Copy)]
-pub(in crate::http) struct FromFile;
-
 /// A body that counts until the last of it is taken.
 struct Counted {
     body: BoxBody,

@@ -12,11 +12,11 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::Value;
 
 use crate::http::message::accept::{self, Form};
-use crate::http::message::fields::{Representation, ResponseFields, date_field, insert, now, validators};
+use crate::http::message::fields::{ResponseFields, date_field, insert, now};
 use crate::http::message::html::{CONTENT_SECURITY_POLICY, END_OF_PAGE, begin_page, escape};
 use crate::resource_path::PathError;
 use crate::root::OpenError;
-use crate::semantics::preconditions::{PreconditionField, Preconditions};
+use crate::semantics::preconditions::PreconditionField;
 use crate::words::counted;
 
 /// A problem document in the making.
@@ -154,17 +154,6 @@ impl Problem {
         Self::new(StatusCode::RANGE_NOT_SATISFIABLE, detail)
     }
 
-    /// 412 with the failed field and the current validators.
-    pub(in crate::http) fn precondition_failed(
-        field: PreconditionField,
-        preconditions: &Preconditions<'_>,
-        current: &Representation<'_>,
-    ) -> Self {
-        let tag = current.validators.entity_tag.as_ref().map(ToString::to_string);
-        let detail = failed_detail(field, preconditions, tag.as_deref());
-        Self::failed(field, detail).with_validators_of(current)
-    }
-
     /// 412 for a file that is being changed, so that nothing more can be said about it.
     pub(in crate::http) fn failed_in_motion(field: PreconditionField) -> Self {
         let detail = format!(
@@ -191,6 +180,12 @@ impl Problem {
         self
     }
 
+    /// The same, with these header fields as well.
+    pub(in crate::http) fn with_headers(mut self, headers: header::HeaderMap) -> Self {
+        self.headers.extend(headers);
+        self
+    }
+
     /// The same, with one more header field.
     pub(in crate::http) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
@@ -200,15 +195,6 @@ impl Problem {
     /// The same, with the advice to come again after so many seconds.
     pub(in crate::http) fn with_retry_after(self, seconds: u64) -> Self {
         self.with_header(header::RETRY_AFTER, HeaderValue::from(seconds))
-    }
-
-    /// The same, with the validators of what is there.
-    pub(in crate::http) fn with_validators_of(mut self, current: &Representation<'_>) -> Self {
-        let tag = current.validators.entity_tag.as_ref().map(ToString::to_string);
-        let mut headers = header::HeaderMap::new();
-        validators(&mut headers, current, now());
-        self.headers.extend(headers);
-        self.with_member("current-etag", tag.map_or(Value::Null, Value::String))
     }
 
     /// The response to `request`.
@@ -303,34 +289,6 @@ impl Problem {
 /// Advice as a sentence: `Try again in 1 second.`
 pub(in crate::http) fn try_again_in(seconds: u64) -> String {
     format!("Try again in {}.", counted(seconds, "second"))
-}
-
-/// Says why a condition fails and which version is there.
-fn failed_detail(field: PreconditionField, preconditions: &Preconditions<'_>, tag: Option<&str>) -> String {
-    let name = field.name();
-    let current = tag.map_or_else(
-        || "The file is being changed and has no entity tag".to_owned(),
-        |tag| format!("The file has the entity tag {tag} now"),
-    );
-    if preconditions.malformed_field() == Some(field) {
-        return format!(
-            "{name} is not a list of entity tags. An entity tag stands in double quotes, which a shell takes away \
-             unless they are quoted themselves: -H '{name}: \"...\"'. {current}."
-        );
-    }
-    match field {
-        PreconditionField::IfMatch => format!(
-            "If-Match does not name the current version. {current}. Fetch it again before you go on. (Weak tags, \
-             W/\"...\", never match here.)"
-        ),
-        PreconditionField::IfUnmodifiedSince => format!(
-            "The file was modified after the date in If-Unmodified-Since. {current}. Fetch it again before you go on."
-        ),
-        PreconditionField::IfNoneMatch => format!(
-            "If-None-Match rules out what is there. {current}. To replace that version, name it in If-Match; to create \
-             a new file, choose another name."
-        ),
-    }
 }
 
 #[cfg(test)]

@@ -7,12 +7,13 @@ use actix_web::http::header::HeaderValue;
 use actix_web::{HttpRequest, HttpResponse};
 
 use crate::http::listing::{self, Generated, NotListed};
-use crate::http::message::fields::{self, Conditions, Fields, Representation};
+use crate::http::message::fields::{self, Conditions};
 use crate::http::message::media_types;
 use crate::http::message::problem::Problem;
 use crate::http::read::decide::{Outcome, decide};
 use crate::http::read::missing::{not_found, not_found_page};
 use crate::http::representation::body::{FileBody, Rechecking};
+use crate::http::representation::fields::{Fields, Representation};
 use crate::http::representation::respond::{self, Content};
 use crate::http::{Listing, Site};
 use crate::resource_path::{Dotfiles, Form, PathError, ResourcePath, Target, encode_segment};

@@ -4,10 +4,11 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use crate::access::Right;
 use crate::http::message::accept;
-use crate::http::message::fields::{Conditions, representation, vary_by};
+use crate::http::message::fields::{Conditions, vary_by};
 use crate::http::message::problem::Problem;
 use crate::http::policy::auth;
 use crate::http::read::get::{Selected, find, respond_selected};
+use crate::http::representation::fields::representation;
 use crate::http::representation::respond;
 use crate::http::{Fallback, Site};
 use crate::resource_path::{Form, Target};

@@ -7,13 +7,11 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use crate::http::connection::h2_streams::FromFile;
-use crate::http::message::fields::{
-    Representation, ResponseFields, date_field, describe_content, insert, now, set, validators, vary_with,
-};
+use crate::http::message::fields::{ResponseFields, date_field, insert, now, set, vary_with};
 use crate::http::message::problem::Problem;
 use crate::http::policy::cors;
 use crate::http::representation::body::{self, FileBody, Stream};
+use crate::http::representation::fields::{Representation, describe_content, validators};
 use crate::resource_path::{ResourcePath, encode_segment};
 use crate::semantics::http_date::HttpDate;
 use crate::semantics::preferences::Return;
@@ -36,6 +34,10 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
 
 const NOSNIFF: (HeaderName, HeaderValue) =
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+
+/// A mark on answers that are read from an open file.
+#[derive(Clone, Copy)]
+pub(in crate::http) struct FromFile;
 
 /// 200.
 pub(in crate::http) fn whole(

@@ -97,7 +97,10 @@ impl Site {
             }
         }
         match *request.method() {
-            Method::PUT | Method::DELETE => put::answer(self, request, path, payload).await,
+            Method::PUT | Method::DELETE => {
+                let trailer = || request.conn_data::<Turn>().and_then(Turn::digest_in_trailer);
+                put::answer(self, request, path, payload, trailer).await
+            }
             _ => get::answer(self, request, path).await,
         }
     }

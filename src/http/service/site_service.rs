@@ -16,11 +16,12 @@ use arc_swap::ArcSwap;
 
 use crate::access::Visitor;
 use crate::http::connection::fast_path::Express;
-use crate::http::connection::h2_streams::{FromFile, Streams};
+use crate::http::connection::h2_streams::Streams;
 use crate::http::connection::http1::Turn;
 use crate::http::message::problem::Problem;
 use crate::http::policy::connection_limit::Crowd;
 use crate::http::policy::{auth, origin};
+use crate::http::representation::respond::FromFile;
 use crate::http::service::dispatch::{HEALTH, METRICS};
 use crate::http::write::put;
 use crate::http::write::put::Rest;

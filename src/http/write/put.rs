@@ -15,11 +15,11 @@ use actix_web::{HttpRequest, HttpResponse};
 use futures_core::Stream;
 
 use crate::http::Site;
-use crate::http::connection::http1::Turn;
-use crate::http::message::fields::{self, Fields, RequestFields as _, preconditions, representation};
+use crate::http::message::fields::{self, RequestFields as _, preconditions};
 use crate::http::message::problem::Problem;
 use crate::http::policy::{auth, origin};
 use crate::http::read::get::{entry_at, held_content_of};
+use crate::http::representation::fields::{Fields, representation};
 use crate::http::representation::respond;
 use crate::http::write::content_fields::{
     Length, check_representation, check_trailers, check_upgrade, content_length,
@@ -27,7 +27,7 @@ use crate::http::write::content_fields::{
 use crate::http::write::{content_fields, refusal};
 use crate::resource_path::{Form, ResourcePath, Target};
 use crate::root::{OpenError, WriteError};
-use crate::semantics::integrity::ExpectedDigests;
+use crate::semantics::integrity::{ExpectedDigests, IntegrityField};
 use crate::semantics::preconditions::Preconditions;
 use crate::semantics::preferences::Return;
 use crate::words::counted;
@@ -56,11 +56,14 @@ struct Checked<'a> {
 /// 2. receive the body;
 /// 3. commit;
 /// 4. respond.
+///
+/// `digest_in_trailer` returns the digest field of the trailer section, once the body has come.
 pub(in crate::http) async fn answer(
     site: &Site,
     request: &HttpRequest,
     path: &str,
     payload: &mut Payload,
+    digest_in_trailer: impl Fn() -> Option<IntegrityField>,
 ) -> HttpResponse {
     let client = auth::client(site, request.head(), auth::visitor(request));
     let checked = match worth_a_verdict(request.head()) {
@@ -92,7 +95,7 @@ pub(in crate::http) async fn answer(
             if let Err(problem) = receive(site, request.head(), &mut upload, payload).await {
                 return problem.respond(request);
             }
-            let trailer = request.conn_data::<Turn>().and_then(Turn::digest_in_trailer);
+            let trailer = digest_in_trailer();
             if let Err(problem) = content_fields::check_received(request.head(), upload.length(), trailer) {
                 return problem.respond(request);
             }
