@@ -48,7 +48,7 @@
 //! - Pipelined requests in step: actix-http 3.20 frames an answer by the request that it read last, so that a HEAD behind a GET can take
 //!   away the body of the answer to the GET. Browsers and proxies do not pipeline.
 //! - The end of a connection whose client takes nothing of an answer for a minute, and the limit of answers under way on an HTTP/2 connection.
-//! - The express lane: each request takes the long way through actix, which costs about twice the instructions.
+//! - The fast path on the connection: each request takes the long way through actix, which costs about twice the instructions.
 //! - Accounts, rules, the index on disk and a raised limit of open files (RLIMIT_NOFILE).
 //!
 //! Who needs these runs the program itself, or [`crate::server::run`] on a thread, and lets a proxy divide the paths.

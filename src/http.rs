@@ -1,7 +1,8 @@
-//! The HTTP edge: bytes of a request -> types, outcomes -> a response. What is decided below this module becomes a status
-//! here and nowhere else.
+//! The HTTP edge: bytes of a request -> types, outcomes -> a response. What is decided below this
+//! module becomes a status here and nowhere else.
 //!
-//! The folders are layers. Each names only those above it in this list:
+//! The folders are layers. Each names only those above it in this list, except that `policy/auth` and
+//! `listing` take a `Site`:
 //!
 //! 1. `message`: header fields, media types, problem documents;
 //! 2. `policy`: what the operator decided, as functions of a request;
@@ -11,7 +12,7 @@
 //! 6. `site`: the state of one served folder;
 //! 7. `read`: GET and HEAD;
 //! 8. `write`: PUT and DELETE;
-//! 9. `connection`: HTTP/1.1 as actix-http does not speak it;
+//! 9. `connection`: what actix-http does not do on a connection;
 //! 10. `service`: dispatch, and the services that actix calls.
 //!
 //! No file of this module makes a filesystem call or computes the digest of a file.

@@ -1,4 +1,4 @@
-//! The express lane: a request for a file whose entry is true is answered on the connection itself, before actix
+//! The fast path: a request for a file whose entry is true is answered on the connection itself, before actix
 //! makes a request of it. That spares most of what an answer costs in this process.
 //!
 //! Nothing is decided here. A request that needs anything but the store and [`decide`] (or whose head is not
@@ -241,7 +241,7 @@ impl Express {
     }
 }
 
-/// Renders the heads of one entry. A `Last-Modified` that is not in the future belongs into them: the caller has checked that.
+/// Renders the heads of one entry. The caller has checked that its `Last-Modified` is not in the future.
 fn render_heads(representation: &Representation<'_>, now: HttpDate) -> Heads {
     let whole = head(StatusCode::OK, Some(representation.length), |head| {
         respond::describe(head, representation, now);

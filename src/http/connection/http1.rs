@@ -1,5 +1,5 @@
 //! A connection as this server wants it: one request at a time, no client that stops reading or asking for good,
-//! and what can be answered at once is answered here ([`express`](crate::http::connection::fast_path)).
+//! and what can be answered at once is answered here ([`fast_path`](crate::http::connection::fast_path)).
 //!
 //! actix-http decodes pipelined requests ahead, and frames a response by what it decoded *last*: behind
 //! a GET, a pipelined HEAD takes away the GET's body, and the connection is out of step. So the

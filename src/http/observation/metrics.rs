@@ -1,5 +1,5 @@
-//! What has been counted since the start, and the text format of Prometheus for it. What else the server reports is in
-//! `service/metrics_page`.
+//! What has been counted since the start, and the text format of Prometheus for it. What else the
+//! server reports is in `service/metrics_page`.
 
 use std::fmt::{Display, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,7 +44,7 @@ impl Metrics {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// One that was given at once, by the express lane.
+    /// One that was given at once, by the fast path.
     pub(in crate::http) fn count_at_once(&self) {
         self.at_once.fetch_add(1, Ordering::Relaxed);
     }

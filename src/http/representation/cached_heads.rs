@@ -1,5 +1,5 @@
-//! What the server keeps beside an entry of the store, so that a hit renders nothing: the fields that the site adds, and the
-//! heads of its responses.
+//! What the server keeps beside an entry of the store, so that a hit renders nothing: the fields that
+//! the site adds, and the heads of its responses.
 
 use std::sync::{Arc, OnceLock};
 

@@ -26,8 +26,9 @@ pub(super) const HEALTH: &str = "/__ifmatch__/health";
 pub(super) const METRICS: &str = "/__ifmatch__/metrics";
 
 impl Site {
-    /// Answers one request, whose path below the place of the site is `path`. The steps: how often its address asks, for which
-    /// host it is, the server's own resources, the method, who asks, then [`get`] or [`write`].
+    /// Answers one request. `path` is its path below the place of the site. The steps: the rate of its
+    /// address, its host, the server's own resources, the method, the client's rights, then [`get`] or
+    /// [`put`].
     pub(in crate::http) async fn answer(
         &self,
         path: &str,
@@ -56,8 +57,8 @@ impl Site {
         response
     }
 
-    /// Counts a request against the rate of its address, unless that was done before it came here: on the connection, or while the
-    /// client waited for `100 Continue`.
+    /// Counts a request against the rate of its address, unless that was done before: on the connection,
+    /// or while the client waited for `100 Continue`.
     pub(super) fn count_once(&self, head: &RequestHead, turn: Option<&Turn>) -> Result<(), Problem> {
         match turn.is_some_and(Turn::take_count) {
             true => Ok(()),
