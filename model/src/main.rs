@@ -63,7 +63,7 @@ fn run(scheduler: impl Scheduler + 'static, scenario: fn()) -> usize {
     let mut config = Config::new();
     config.max_steps = MaxSteps::FailAfter(100_000);
     config.failure_persistence = FailurePersistence::Print;
-    // It warns that weak orderings are not modelled, which CONTRIBUTING.md says.
+    // It warns that weak orderings are not modelled, which tests/README.md says.
     config.silence_warnings = true;
     Runner::new(scheduler, config).run(scenario)
 }

@@ -15,6 +15,7 @@ mod conditional;
 mod config;
 mod confinement;
 mod dependencies;
+mod documents;
 mod embedding;
 mod endings;
 mod express;

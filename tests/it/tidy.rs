@@ -467,23 +467,23 @@ fn options_in(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_readme_and_the_help_tell_the_same() {
+fn the_page_of_options_and_the_help_tell_the_same() {
     let output = Command::new(crate::harness::server::PROGRAM).arg("--help").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
-    let readme = fs::read_to_string(repository().join("README.md")).expect("README.md");
-    // In the help an option stands at the beginning of its line; in the README in a row of a table.
+    let page = fs::read_to_string(repository().join("docs/options.md")).expect("docs/options.md");
+    // In the help an option stands at the beginning of its line; on the page in a row of a table.
     let rows = |text: &str, begins: fn(&str) -> bool| {
         text.lines().filter(|line| begins(line.trim_start())).collect::<Vec<_>>().join("\n")
     };
     let of_help = options_in(&rows(&help, |line| line.starts_with('-')));
-    let of_readme = options_in(&rows(&readme, |line| line.starts_with('|')));
+    let of_page = options_in(&rows(&page, |line| line.starts_with('|')));
     assert!(of_help.len() > 10, "{help}");
     let only =
         |one: &BTreeSet<String>, other: &BTreeSet<String>| one.difference(other).cloned().collect::<Vec<_>>();
     assert_eq!(
-        (only(&of_help, &of_readme), only(&of_readme, &of_help)),
+        (only(&of_help, &of_page), only(&of_page, &of_help)),
         (vec![], vec![]),
-        "(only in the help, only in the README)"
+        "(only in the help, only in docs/options.md)"
     );
 }
 
